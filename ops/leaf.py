@@ -1,0 +1,42 @@
+"""The one command, `leaf`: it gathers what the rooms define and imports a room only when its subcommand runs."""
+
+import sys
+from importlib import import_module
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+
+from schemas.errors import LeafError
+
+#: Subcommand -> (typer app as module:attribute, what `leaf --help` says of it).
+COMMANDS: Final[dict[str, tuple[str, str]]] = {
+    "up": ("ops.cli:up", "Start the whole stack on this machine; Ctrl-C stops it."),
+    "topics": ("ops.cli:topics", "Create the topics and the default experiment, or check them."),
+    "doctor": ("ops.cli:doctor", "Say what works, what does not, and what to do."),
+}
+
+
+def main() -> None:
+    """Console script. Errors are one sentence and what to do, on stderr, with exit status 1."""
+    console = Console(stderr=True, highlight=False)
+    name, *arguments = sys.argv[1:] or ["--help"]
+    if name in {"-h", "--help"}:
+        table = Table("command", "what it does", box=None, header_style="bold")
+        for command, (_, text) in COMMANDS.items():
+            table.add_row(command, text)
+        Console(highlight=False).print("Usage: leaf COMMAND [OPTIONS]    (leaf COMMAND --help says more)\n", table)
+        return
+    if name not in COMMANDS:
+        console.print(f"[red]leaf:[/red] there is no command {name!r}; see leaf --help")
+        sys.exit(2)
+    module, attribute = COMMANDS[name][0].split(":")
+    try:
+        getattr(import_module(module), attribute)(args=arguments, prog_name=f"leaf {name}")
+    except LeafError as error:
+        console.print(f"[red]leaf:[/red] {error} {error.remedy}")
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The contract every service meets: topics, events, Redis views, experiments, model cards. Imports no other room."""

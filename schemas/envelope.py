@@ -1,0 +1,90 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_*` headers, the value is the data itself."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
+from cloudevents.core.exceptions import BaseCloudEventException
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+
+from schemas.errors import EventError
+
+Headers = Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None
+
+
+class _BytesFormat(JSONFormat):
+    """The data is already bytes, JSON included: pydantic writes and reads it."""
+
+    def write_data(self, data: Any, datacontenttype: str | None) -> bytes:  # noqa: ARG002
+        return bytes(data)
+
+    def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:  # noqa: ARG002
+        return body
+
+
+_FORMAT = _BytesFormat()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Envelope:
+    """One Kafka record as an event: attributes, key, value and the W3C trace context.
+
+    `extensions` are CloudEvents extension attributes: names in lower case letters and digits, values as text.
+    """
+
+    id: str
+    type: str
+    source: str
+    key: str
+    value: bytes
+    content_type: str
+    time: datetime
+    extensions: Mapping[str, str]
+    traceparent: str | None = None
+
+    def headers(self) -> list[tuple[str, bytes]]:
+        """Record headers, in the form every Kafka client takes."""
+        event = CloudEvent(
+            attributes={
+                "id": self.id,
+                "type": self.type,
+                "source": self.source,
+                "specversion": "1.0",
+                "time": self.time,
+                "datacontenttype": self.content_type,
+                **self.extensions,
+            },
+            data=self.value,
+        )
+        headers = list(to_binary(event, _FORMAT).headers.items())
+        if self.traceparent:
+            headers.append(("traceparent", self.traceparent.encode()))
+        return headers
+
+    @classmethod
+    def read(cls, key: bytes | str | None, value: bytes | None, headers: Headers) -> Self:
+        """Parse a record. Raises EventError where it is no CloudEvent."""
+        fields = dict(headers.items() if isinstance(headers, Mapping) else headers or ())
+        traceparent = fields.pop("traceparent", None)
+        try:
+            text_key = key.decode() if isinstance(key, bytes) else key
+            attributes = from_binary(KafkaMessage(headers=fields, key=None, value=b""), _FORMAT).get_attributes()
+            time = attributes.get("time") or datetime.now(UTC)
+            known = {"id", "type", "source", "specversion", "time", "datacontenttype"}
+            return cls(
+                id=attributes["id"],
+                type=attributes["type"],
+                source=attributes["source"],
+                key=text_key or attributes["id"],
+                value=value or b"",
+                content_type=attributes.get("datacontenttype") or "application/octet-stream",
+                time=time,
+                extensions={name: str(text) for name, text in attributes.items() if name not in known},
+                traceparent=traceparent.decode() if traceparent else None,
+            )
+        except (BaseCloudEventException, ValueError, KeyError, AttributeError, TypeError) as error:
+            msg = f"not a CloudEvent in Kafka binary mode: {error}"
+            raise EventError(msg, "Produce records as asyncapi.yaml describes.") from error

@@ -1,0 +1,20 @@
+"""The ten classes, in the order of every model's logits, and what a grower reads for them."""
+
+from typing import Final
+
+DISPLAY_NAMES: Final[dict[str, str]] = {
+    "bacterial_spot": "Bacterial spot",
+    "early_blight": "Early blight",
+    "healthy": "Healthy",
+    "late_blight": "Late blight",
+    "leaf_mold": "Leaf mold",
+    "mosaic_virus": "Tomato mosaic virus",
+    "septoria_leaf_spot": "Septoria leaf spot",
+    "spider_mites": "Spider mites (two-spotted spider mite)",
+    "target_spot": "Target spot",
+    "yellow_leaf_curl_virus": "Tomato yellow leaf curl virus",
+}
+
+LABELS: Final[tuple[str, ...]] = tuple(DISPLAY_NAMES)
+
+NOT_TOMATO_LEAF: Final = "not_tomato_leaf"

@@ -1,0 +1,93 @@
+"""The eight topics: what keys them, how long they keep, whose clock stamps them."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+DAY_MS: Final = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Topic:
+    """A Kafka topic as it is created. `partitions=None` means the fleet's common partition count."""
+
+    name: str
+    describes: str
+    retention_days: float | None = None
+    cleanup: Literal["delete", "compact", "compact,delete"] = "delete"
+    timestamps: Literal["LogAppendTime", "CreateTime"] = "CreateTime"
+    partitions: int | None = None
+
+    def config(self, retention_days: float | None = None) -> dict[str, str]:
+        """Broker settings; `retention_days` overrides the default where the topic expires at all."""
+        days = self.retention_days if retention_days is None or self.retention_days is None else retention_days
+        return {
+            "cleanup.policy": self.cleanup,
+            "message.timestamp.type": self.timestamps,
+            "retention.ms": "-1" if days is None else str(int(days * DAY_MS)),
+        }
+
+
+IMAGES: Final = Topic(
+    name="leaf.images",
+    describes="Accepted photographs, normalised; the replay window",
+    retention_days=7,
+    timestamps="LogAppendTime",
+)
+PREDICTIONS: Final = Topic(
+    name="leaf.predictions",
+    describes="What the live workers said, on the same partition number as the photograph",
+    retention_days=30,
+    timestamps="LogAppendTime",
+)
+REPLAYS: Final = Topic(
+    name="leaf.replays",
+    describes="What replays said, each record naming its run",
+    retention_days=30,
+    timestamps="LogAppendTime",
+)
+RUNS: Final = Topic(
+    name="leaf.runs",
+    describes="Replay definitions; the first record of a name counts",
+    cleanup="compact",
+    partitions=1,
+)
+FEEDBACK: Final = Topic(
+    name="leaf.feedback",
+    describes="True labels given by people",
+    retention_days=30,
+    cleanup="compact,delete",
+    timestamps="LogAppendTime",
+)
+EXPERIMENTS: Final = Topic(
+    name="leaf.experiments",
+    describes="Every version of every experiment definition",
+    cleanup="compact",
+    partitions=1,
+)
+UNPROCESSABLE: Final = Topic(
+    name="leaf.images.unprocessable",
+    describes="Dead letters that no retry can help: not a decodable image, or it killed the process twice",
+    retention_days=30,
+)
+FAILED: Final = Topic(
+    name="leaf.images.failed",
+    describes="Dead letters after capped retries",
+    retention_days=30,
+)
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    IMAGES,
+    PREDICTIONS,
+    REPLAYS,
+    RUNS,
+    FEEDBACK,
+    EXPERIMENTS,
+    UNPROCESSABLE,
+    FAILED,
+)
+
+#: aiokafka's and Java's default. librdkafka's own default (CRC32) would put a camera's frames on other partitions.
+PARTITIONER: Final = "murmur2_random"
+
+MAX_IMAGE_BYTES: Final = 256 * 1024
+"""An image event's value; below the broker's default message limit of 1 MiB with room for headers."""
