@@ -1,0 +1,152 @@
+"""The contract as documents: a JSON Schema per event and `asyncapi.yaml`, both made from the code.
+
+`python -m schemas.documents` writes them; a test holds the checked-in ones against this module.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from schemas import topics
+from schemas.event import JsonEvent
+from schemas.experiment import Experiment
+from schemas.feedback import Feedback
+from schemas.image import IMAGE_TYPE
+from schemas.prediction import Prediction
+from schemas.replay import Run
+
+ROOT: Final = Path(__file__).parent
+
+#: JSON event -> the topics that carry it.
+CARRIERS: Final[dict[type[JsonEvent], tuple[topics.Topic, ...]]] = {
+    Prediction: (topics.PREDICTIONS, topics.REPLAYS),
+    Experiment: (topics.EXPERIMENTS,),
+    Feedback: (topics.FEEDBACK,),
+    Run: (topics.RUNS,),
+}
+
+#: CloudEvents extension attributes, as Kafka headers.
+IMAGE_EXTENSIONS: Final = {
+    "ce_camera": "Camera id, for feeds",
+    "ce_capturedat": "When the camera took it, RFC 3339",
+    "ce_uploader": "Hash of the uploader's name, a sticky key",
+    "ce_frame": "File, frame or tile the picture was cut from",
+    "ce_attempt": "How often it was put back from a dead-letter topic",
+    "traceparent": "W3C trace context",
+}
+DEAD_LETTER_HEADERS: Final = {
+    "dead_letter_error": "Why it is here",
+    "dead_letter_topic": "Source topic",
+    "dead_letter_topic_id": "Source topic's Kafka id",
+    "dead_letter_partition": "Source partition",
+    "dead_letter_offset": "Source offset",
+}
+
+
+def documents() -> dict[Path, str]:
+    """Every generated file with its content."""
+    schemas = {_schema_path(event): json.dumps(_schema(event), indent=2) + "\n" for event in CARRIERS}
+    return schemas | {ROOT / "asyncapi.yaml": yaml.safe_dump(asyncapi(), sort_keys=False, width=110)}
+
+
+def asyncapi() -> dict[str, Any]:
+    """The AsyncAPI 3.0 document."""
+    carried = {topic.name: event.__name__ for event, carriers in CARRIERS.items() for topic in carriers}
+    dead = {topics.UNPROCESSABLE.name: "DeadLetter", topics.FAILED.name: "DeadLetter"}
+    messages = {topics.IMAGES.name: "Image"} | carried | dead
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Leafstream",
+            "version": "1.0.0",
+            "description": "Events of the tomato leaf diagnosis pipeline: CloudEvents 1.0 in Kafka's binary mode.",
+        },
+        "defaultContentType": "application/json",
+        "channels": {
+            topic.name: {
+                "address": topic.name,
+                "description": topic.describes,
+                "messages": {messages[topic.name]: _ref("messages", messages[topic.name])},
+                "bindings": {"kafka": {"topicConfiguration": _configuration(topic)}},
+            }
+            for topic in topics.TOPICS
+        },
+        "operations": {
+            "acceptImage": _operation("send", topics.IMAGES, "producer_api: an upload or a camera frame"),
+            "diagnose": _operation("receive", topics.IMAGES, "stream_workers: the live consumer group"),
+            "publishPrediction": _operation("send", topics.PREDICTIONS, "stream_workers"),
+            "materialise": _operation("receive", topics.PREDICTIONS, "result_sink"),
+            "publishReplay": _operation("send", topics.REPLAYS, "stream_workers: a replay"),
+            "giveFeedback": _operation("send", topics.FEEDBACK, "producer_api"),
+            "defineExperiment": _operation("send", topics.EXPERIMENTS, "producer_api"),
+            "followExperiments": _operation("receive", topics.EXPERIMENTS, "stream_workers"),
+        },
+        "components": {
+            "messages": {
+                "Image": {
+                    "contentType": "image/jpeg",
+                    "headers": _headers(IMAGE_TYPE, IMAGE_EXTENSIONS),
+                    "payload": {"type": "string", "format": "binary", "maxLength": topics.MAX_IMAGE_BYTES},
+                },
+                "DeadLetter": {
+                    "contentType": "application/octet-stream",
+                    "description": "The source record's own headers and bytes, and where it stood.",
+                    "headers": {"type": "object", "properties": _texts(DEAD_LETTER_HEADERS)},
+                    "payload": {"type": "string", "format": "binary"},
+                },
+            }
+            | {
+                event.__name__: {
+                    "contentType": "application/json",
+                    "headers": _headers(event.type, {}),
+                    "payload": {"$ref": f"./json/{_schema_path(event).name}"},
+                }
+                for event in CARRIERS
+            },
+        },
+    }
+
+
+def _schema_path(event: type[JsonEvent]) -> Path:
+    return ROOT / "json" / f"{event.__name__.lower()}.json"
+
+
+def _schema(event: type[JsonEvent]) -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | event.model_json_schema()
+
+
+def _ref(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
+
+
+def _operation(action: str, topic: topics.Topic, summary: str) -> dict[str, Any]:
+    return {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}, "summary": summary}
+
+
+def _configuration(topic: topics.Topic) -> dict[str, Any]:
+    config = topic.config()
+    return {"cleanup.policy": config["cleanup.policy"].split(","), "retention.ms": int(config["retention.ms"])}
+
+
+def _texts(described: dict[str, str]) -> dict[str, Any]:
+    return {name: {"type": "string", "description": text} for name, text in described.items()}
+
+
+def _headers(event_type: str, extensions: dict[str, str]) -> dict[str, Any]:
+    required = {
+        "ce_specversion": {"type": "string", "const": "1.0"},
+        "ce_id": {"type": "string"},
+        "ce_type": {"type": "string", "const": event_type},
+        "ce_source": {"type": "string"},
+        "ce_time": {"type": "string", "format": "date-time"},
+        "content-type": {"type": "string"},
+    }
+    return {"type": "object", "required": list(required), "properties": required | _texts(extensions)}
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)

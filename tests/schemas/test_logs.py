@@ -1,0 +1,25 @@
+import logging
+
+from schemas.logs import Throttle
+
+
+def record(name="aiokafka.conn", message="away %s", level=logging.WARNING):
+    return logging.LogRecord(name, level, __file__, 1, message, ("x",), None)
+
+
+def test_a_client_library_says_the_same_once_and_then_how_often(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr("time.monotonic", lambda: now)
+    throttle = Throttle(seconds=5)
+    assert [throttle.filter(record()) for _ in range(4)] == [True, False, False, False]
+    now = 105.0
+    last = record("aiokafka.consumer")
+    assert throttle.filter(last)
+    assert last.getMessage() == "away x (and 3 more like it)"
+
+
+def test_other_levels_and_our_own_records_pass():
+    throttle = Throttle()
+    assert throttle.filter(record())
+    assert throttle.filter(record(level=logging.ERROR))
+    assert all(throttle.filter(record("producer_api.app")) for _ in range(3))
