@@ -28,7 +28,7 @@ def test_schemas_are_valid(event):
     jsonschema.Draft202012Validator.check_schema(event.model_json_schema())
 
 
-def breaks(released, current, where="#"):  # noqa: C901
+def breaks(released, current, where="#"):
     """What a reader of `current` could not take of what a writer of `released` wrote, and the other way round."""
     fixed = ("type", "const", "format", "pattern")
     found = [f"{where}: {name} changed" for name in fixed if released.get(name) != current.get(name)]
