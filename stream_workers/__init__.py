@@ -1,0 +1,1 @@
+"""Image event -> prediction event: a consumer group of Faust workers that decode, route, batch and infer."""

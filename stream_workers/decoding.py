@@ -1,0 +1,73 @@
+"""From an image event's JPEG to the network's input and the drift features; training reads its images here too."""
+
+import io
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
+from schemas.normalisation import MAX_PIXELS
+from schemas.prediction import Features
+
+Pixels = npt.NDArray[np.uint8]
+
+_REMEDY: Final = "Produce images as schemas.normalisation makes them."
+_LEVELS: Final = np.arange(256, dtype=np.float64)
+
+
+class Decoded(NamedTuple):
+    """The centre square as uint8 RGB [px, px, 3], and the means drift is measured on."""
+
+    pixels: Pixels
+    features: Features
+
+
+def decode(jpeg: bytes, px: int) -> Decoded:
+    """Decode a JPEG to its centre square, `px` pixels each side.
+
+    The JPEG decoder halves the picture while it stays at least that large (draft mode), box averaging takes it to
+    twice the size where it is still larger, and bilinear antialiased resampling does the rest. Raises
+    NotAnImageError, TruncatedImageError or ImageTooLargeError.
+    """
+    try:
+        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
+            if image.width * image.height > MAX_PIXELS:
+                msg = f"the image has {image.width * image.height / 1e6:.0f} megapixels"
+                raise ImageTooLargeError(msg, _REMEDY)
+            image.draft("RGB", (px, px))
+            square = centre_square(image.convert("RGB"), px)
+    except UnidentifiedImageError:
+        msg = "the value is not a JPEG" if jpeg else "the value is empty"
+        raise NotAnImageError(msg, _REMEDY) from None
+    except Image.DecompressionBombError as error:
+        raise ImageTooLargeError(str(error), _REMEDY) from None
+    except (OSError, SyntaxError, ValueError, IndexError) as error:
+        msg = f"the JPEG can't be decoded: {error}"
+        raise TruncatedImageError(msg, _REMEDY) from error
+    return Decoded(np.asarray(square), _features(square))
+
+
+def centre_square(image: Image.Image, px: int) -> Image.Image:
+    """The largest centred square of an RGB image, resized to `px` x `px`."""
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    box = (left, top, left + side, top + side)
+    return image.resize((px, px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+
+
+def _features(square: Image.Image) -> Features:
+    """From histograms: twice as fast as from the pixels. Luma is Rec. 601's, as in JPEG."""
+    pixels = square.width * square.height
+    red, green, blue = np.array(square.histogram(), np.float64).reshape(3, 256) @ _LEVELS / pixels
+    luma = np.array(square.convert("L").histogram(), np.float64) / pixels
+    brightness = float(luma @ _LEVELS)
+    variance = float(luma @ _LEVELS**2) - brightness**2
+    return Features(
+        brightness=round(brightness, 2),
+        contrast=round(max(0.0, variance) ** 0.5, 2),
+        red=round(float(red), 2),
+        green=round(float(green), 2),
+        blue=round(float(blue), 2),
+    )

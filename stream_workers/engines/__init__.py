@@ -1,0 +1,25 @@
+"""What computes a batch: one small interface, two implementations. Importing this loads neither of them."""
+
+from pathlib import Path
+
+from schemas.card import ModelCard
+from schemas.errors import ConfigurationError
+from stream_workers.engines.engine import Engine, Outputs
+
+__all__ = ["ENGINES", "Engine", "Outputs", "load_engine"]
+
+ENGINES = ("openvino", "tensorflow")
+
+
+def load_engine(name: str, directory: Path, card: ModelCard, threads: int = 1) -> Engine:
+    """The engine `name` for the model in `directory`, with `threads` threads. Raises ModelError, ConfigurationError."""
+    if name == "openvino":
+        from stream_workers.engines.openvino import OpenVinoEngine  # noqa: PLC0415  only the one in use is imported
+
+        return OpenVinoEngine(directory, card, threads)
+    if name == "tensorflow":
+        from stream_workers.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
+
+        return TensorFlowEngine(directory, card, threads)
+    msg = f"there is no engine {name!r}"
+    raise ConfigurationError(msg, f"Choose one of {', '.join(ENGINES)}.")

@@ -1,0 +1,41 @@
+"""The interface of every engine."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+DEFAULT_CEILING = 16
+"""Images per batch where the card names no better number for the engine."""
+
+
+class Outputs(NamedTuple):
+    """What a model says of N images, uncalibrated."""
+
+    logits: Floats
+    """[N, 10], in the order of `schemas.labels.LABELS`."""
+    gate: Floats
+    """[N], logit of showing a tomato leaf."""
+    evidence: Floats
+    """[N, h, w, 10]; the mean over h and w is the logits (class activation map, Zhou et al. 2016, arXiv:1512.04150)."""
+
+
+class Engine(Protocol):
+    """One loaded model. `infer` is called by one thread at a time."""
+
+    name: str
+    ceiling: int
+    """Largest batch worth computing at once."""
+
+    def infer(self, images: Images) -> Outputs:
+        """Compute uint8 RGB [N, px, px, 3], 1 <= N <= ceiling."""
+        ...
+
+
+def warm_up(engine: Engine, px: int) -> None:
+    """Compute a batch of one and a full one, so that the first photograph does not pay for memory and kernels."""
+    for size in (1, engine.ceiling):
+        engine.infer(np.zeros((size, px, px, 3), np.uint8))

@@ -1,0 +1,51 @@
+"""TensorFlow: the reference, for any platform. Needs 700 MB and 9 s to import."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from schemas.card import ModelCard
+from schemas.errors import ModelError
+from stream_workers.engines.engine import DEFAULT_CEILING, Images, Outputs
+from stream_workers.engines.networks import build_network
+
+WEIGHTS_FILE = "weights.npz"
+"""`str(i)` -> the i-th array of `keras.Model.get_weights()`, as float16."""
+
+
+class TensorFlowEngine:
+    """The network of the card's architecture, rebuilt, with the weights of `weights.npz`, as one traced function."""
+
+    name = "tensorflow"
+
+    def __init__(self, directory: Path, card: ModelCard, threads: int) -> None:
+        if WEIGHTS_FILE not in card.files:
+            msg = f"{card.id} has no {WEIGHTS_FILE}"
+            raise ModelError(msg, "Export it for TensorFlow or choose the engine openvino.")
+        self.ceiling = card.batch_ceiling.get(self.name, DEFAULT_CEILING)
+        px = card.preprocessing.px
+        _limit_threads(threads)
+        try:
+            model = build_network(card.architecture, px=px)
+            with np.load(directory / WEIGHTS_FILE) as weights:
+                model.set_weights([weights[str(i)].astype(np.float32) for i in range(len(weights.files))])
+        except (KeyError, ValueError, OSError) as error:
+            msg = f"{card.id} can't be rebuilt by TensorFlow: {error}"
+            raise ModelError(msg, "Export the model again.") from error
+        spec = tf.TensorSpec([None, px, px, 3], tf.uint8)
+        self._compute = tf.function(lambda images: model(images, training=False), input_signature=[spec])
+
+    def infer(self, images: Images) -> Outputs:
+        """Compute a batch."""
+        results = self._compute(images)
+        logits, gate, evidence = (results[name].numpy() for name in Outputs._fields)
+        return Outputs(logits, gate.reshape(-1), evidence)
+
+
+def _limit_threads(threads: int) -> None:
+    try:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+    except RuntimeError:  # already running: the first model's choice stands
+        return
