@@ -1,0 +1,142 @@
+"""A real single-node Apache Kafka (KRaft) on this machine, run from its Maven Central jars."""
+
+import base64
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import uuid
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from ops.process import LOOPBACK, Process, accepts, free_port, is_free, program
+from schemas.errors import ConfigurationError
+
+ROOT: Final = Path(__file__).parents[1]
+KAFKA: Final = ROOT / "ops" / "kafka"
+MIN_JAVA: Final = 17
+MIN_FREE_BYTES: Final = 512 * 1024 * 1024
+
+
+def java() -> str:
+    """The Java runtime to use. Raises ConfigurationError where it is missing or older than 17."""
+    home = Path(os.environ.get("JAVA_HOME", "")) / "bin" / "java"
+    path = str(home) if home.is_file() else program("java", "openjdk-17-jre-headless")
+    said = subprocess.run([path, "-version"], capture_output=True, text=True, check=False).stderr
+    version = re.search(r'version "(\d+)', said)
+    if version is None or int(version[1]) < MIN_JAVA:
+        msg = f"{path} is too old for Kafka 4 or does not run: {said.strip()[:200]}"
+        raise ConfigurationError(msg, f"Install Java {MIN_JAVA} or newer, or set JAVA_HOME to one.")
+    return path
+
+
+def libraries() -> Path:
+    """Directory of the broker's jars; Maven fetches them the first time (about 44 MB) and keeps its own copy."""
+    pom = KAFKA / "pom.xml"
+    libs = ROOT / "var" / "kafka" / "libs" / hashlib.sha256(pom.read_bytes()).hexdigest()[:12]
+    libs.parent.mkdir(parents=True, exist_ok=True)
+    with (libs.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if libs.is_dir():
+            return libs
+        partial = libs.with_suffix(".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        arguments = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={partial}"]
+        command = [program("mvn", "maven"), "--quiet", "--batch-mode", "--file", str(pom), *arguments]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        if done.returncode:
+            msg = f"Maven could not fetch the broker's jars:\n{done.stdout.strip()[-1500:]}"
+            raise ConfigurationError(msg, "Check the network, or set KAFKA=host:port to use a broker you have.")
+        partial.rename(libs)
+    return libs
+
+
+def answers(bootstrap: str, timeout: float = 2) -> bool:
+    """Whether a broker there gives metadata."""
+    try:
+        quiet = {"log_level": 0, "logger": None, "error_cb": lambda _error: None}
+        return bool(AdminClient({"bootstrap.servers": bootstrap, **quiet}).list_topics(timeout=timeout).brokers)
+    except KafkaException:
+        return False
+
+
+class Broker(Process):
+    """Kafka on loopback with its data in `directory`; events survive a stop, and kill -9, with one replica.
+
+    `start` formats the directory once, writes `server.properties`, starts the JVM (about 4 s, 360 MB) and waits for
+    metadata.
+    """
+
+    def __init__(self, directory: Path, *, port: int = 0, log: Path | None = None) -> None:
+        super().__init__("kafka", [], log=log or directory / "kafka.log", start_seconds=90, stop_seconds=30)
+        self.directory = directory.absolute()
+        self.port = port or free_port()
+        self.controller_port = free_port(self.port + 1)
+
+    @property
+    def address(self) -> str:
+        """Bootstrap servers."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def prepare(self) -> None:
+        """Check Java, ports and disk; fetch the jars; write the configuration; format the directory once."""
+        runtime = java()
+        classpath = f"{libraries()}/*"
+        self.directory.mkdir(parents=True, exist_ok=True)
+        super().prepare()
+        for port in (self.port, self.controller_port):
+            if not is_free(port):
+                msg = f"port {port} is taken, Kafka can't listen there"
+                raise ConfigurationError(msg, "Stop what listens there, or set KAFKA=host:port to use it.")
+        if shutil.disk_usage(self.directory).free < MIN_FREE_BYTES:
+            msg = f"less than {MIN_FREE_BYTES >> 20} MiB are free under {self.directory}"
+            raise ConfigurationError(msg, "Free some space: Kafka stops for good on a full disk.")
+        properties = self.directory / "server.properties"
+        properties.write_text("".join(f"{key}={value}\n" for key, value in self._properties().items()))
+        base = [runtime, "-cp", classpath, f"-Dlog4j2.configurationFile={KAFKA / 'log4j2.properties'}"]
+        if not (self.directory / "data" / "meta.properties").exists():
+            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            arguments = [
+                "kafka.tools.StorageTool",
+                "format",
+                "--standalone",
+                f"--cluster-id={cluster}",
+                f"--config={properties}",
+            ]
+            done = subprocess.run([*base, *arguments], capture_output=True, text=True, check=False)
+            if done.returncode:
+                msg = f"{self.directory} can't be formatted for Kafka: {(done.stdout + done.stderr).strip()[-1000:]}"
+                raise ConfigurationError(msg, "Remove the directory if what is in it may go.")
+        self.command = [*base, "-Xmx512m", "-XX:+ExitOnOutOfMemoryError", "kafka.Kafka", str(properties)]
+
+    def ready(self) -> bool:
+        """Whether it gives metadata."""
+        return accepts(self.port) and answers(self.address)
+
+    def _properties(self) -> dict[str, str | int]:
+        return {
+            "process.roles": "broker,controller",
+            "node.id": 1,
+            "controller.quorum.bootstrap.servers": f"{LOOPBACK}:{self.controller_port}",
+            "listeners": f"PLAINTEXT://{self.address},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.address},CONTROLLER://{LOOPBACK}:{self.controller_port}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "log.dirs": str(self.directory / "data"),
+            "auto.create.topics.enable": "false",
+            # After kill -9 the controller takes the broker back only when its old session has run out (default 9 s).
+            "broker.session.timeout.ms": 3000,
+            "broker.heartbeat.interval.ms": 500,
+            "group.initial.rebalance.delay.ms": 0,
+            "offsets.topic.num.partitions": 8,
+            "offsets.topic.replication.factor": 1,
+            "transaction.state.log.replication.factor": 1,
+            "transaction.state.log.min.isr": 1,
+            "share.coordinator.state.topic.replication.factor": 1,
+            "share.coordinator.state.topic.min.isr": 1,
+        }
