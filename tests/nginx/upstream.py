@@ -1,0 +1,60 @@
+"""A very small upstream: says what reached it, and by which process."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+EVERY = ["GET", "POST", "PUT"]
+
+
+async def echo(request: Request) -> Response:
+    body = await request.body()
+    return JSONResponse(
+        {
+            "process": os.getpid(),
+            "method": request.method,
+            "path": request.url.path,
+            "host": request.headers["host"],
+            "forwarded_for": request.headers["x-forwarded-for"],
+            "bytes": len(body),
+        }
+    )
+
+
+async def events(request: Request) -> Response:
+    async def beats() -> AsyncIterator[str]:
+        for number in range(3):
+            yield f"data: {number}\n\n"
+            await asyncio.sleep(0.5)
+
+    return StreamingResponse(beats(), media_type="text/event-stream")
+
+
+async def slow(request: Request) -> Response:
+    await asyncio.sleep(float(request.query_params["wait"]))
+    return JSONResponse({})
+
+
+async def away(request: Request) -> Response:
+    """What the API says without its broker; it also tries to weaken the policy."""
+    return JSONResponse(
+        {"title": "Not confirmed by the broker"},
+        503,
+        {"retry-after": "7", "content-security-policy": "default-src *"},
+        media_type="application/problem+json",
+    )
+
+
+app = Starlette(
+    routes=[
+        Route("/result/slow", slow),
+        Route("/result/away", away),
+        Route("/result/{task}/events", events),
+        Route("/{path:path}", echo, methods=EVERY),
+    ]
+)
