@@ -118,16 +118,13 @@ def test_body_limit(client: httpx.Client) -> None:
     refused = client.post("/predict", content=b"x" * 12 * megabyte)
     assert refused.status_code == 413
     assert refused.headers["content-type"] == PROBLEM
-    assert "10 MB" in refused.json()["detail"]
+    assert "10 MiB" in refused.json()["detail"]
     assert client.post("/predict/batch", content=b"x" * 30 * megabyte).json()["bytes"] == 30 * megabyte
 
 
 def test_events_arrive_one_by_one(client: httpx.Client) -> None:
-    arrivals = []
     with client.stream("GET", "/result/abc/events") as answer:
-        for line in answer.iter_lines():
-            if line.startswith("data:"):
-                arrivals.append(time.monotonic())
+        arrivals = [time.monotonic() for line in answer.iter_lines() if line.startswith("data:")]
     assert len(arrivals) == 3
     assert arrivals[2] - arrivals[0] > 0.8
 
