@@ -1,0 +1,1 @@
+"""What the sink's counters say: shares with intervals, differences between arms, drift, series."""
