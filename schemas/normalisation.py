@@ -5,6 +5,8 @@ Shared by the API, bulk ingestion and evaluation, so that all of them show the m
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -34,12 +36,51 @@ class Normalised(NamedTuple):
     captured_at: datetime | None
 
 
+class Photograph(NamedTuple):
+    """A decoded photograph at its full size, and the local capture time EXIF told (naive, if any)."""
+
+    image: Image.Image
+    captured_at: datetime | None
+
+
 def normalise(data: bytes) -> Normalised:
     """Turn an uploaded file into a JPEG of at most 512 px long side and 256 KiB, upright, without EXIF.
 
     A baseline JPEG that already fits is decoded once to verify it and passed on untouched. Raises NotAnImageError,
     TruncatedImageError or ImageTooLargeError.
     """
+    with _opened(data) as image:
+        return _normalise(image, data)
+
+
+def decode(data: bytes) -> Photograph:
+    """The whole photograph, upright and in RGB, for cutting parts out of it. Raises as `normalise` does."""
+    with _opened(data) as image:
+        captured_at = _captured_at(image.getexif())
+        image.load()
+        return Photograph(_flatten(ImageOps.exif_transpose(image)), captured_at)
+
+
+def encode(rgb: Image.Image) -> Normalised:
+    """A picture in memory, such as a video frame or a part of a photograph, as an image event's value.
+
+    Raises NotAnImageError where it is too small.
+    """
+    _check_size(rgb)
+    if max(rgb.size) > MAX_SIDE:
+        scale = MAX_SIDE / max(rgb.size)
+        size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
+        rgb = rgb.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
+    for quality in (QUALITY, 75, 50):
+        out = io.BytesIO()
+        rgb.save(out, "JPEG", quality=quality)
+        if out.tell() <= MAX_IMAGE_BYTES:
+            break
+    return Normalised(out.getvalue(), rgb.width, rgb.height, None)
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
     if len(data) > MAX_UPLOAD_BYTES:
         msg = f"the file has {len(data) / 2**20:.1f} MiB, {MAX_UPLOAD_BYTES // 2**20} are accepted"
         raise ImageTooLargeError(msg, "Send a smaller photograph.")
@@ -47,7 +88,7 @@ def normalise(data: bytes) -> Normalised:
         warnings.simplefilter("ignore")  # Pillow's own bomb warning: the limit below is stricter
         try:
             with _open(data) as image:
-                return _normalise(image, data)
+                yield image
         except (OSError, SyntaxError, ValueError, IndexError) as error:
             msg = f"the image can't be decoded: {error}"
             raise TruncatedImageError(msg, "Send the original file again.") from error
@@ -66,10 +107,14 @@ def _open(data: bytes) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         msg = f"the image has {image.width * image.height / 1e6:.0f} megapixels"
         raise ImageTooLargeError(msg, f"At most {MAX_PIXELS // 10**6} megapixels are accepted.")
+    _check_size(image)
+    return image
+
+
+def _check_size(image: Image.Image) -> None:
     if min(image.size) < MIN_SIDE:
         msg = f"the image is only {image.width} x {image.height} pixels"
         raise NotAnImageError(msg, f"Send a photograph of at least {MIN_SIDE} pixels each side.")
-    return image
 
 
 def _register_heif() -> None:
@@ -95,17 +140,7 @@ def _normalise(image: Image.Image, data: bytes) -> Normalised:
     image.draft("RGB", (MAX_SIDE, MAX_SIDE))
     image.load()
     upright = ImageOps.exif_transpose(image) if exif.get(_ORIENTATION, 1) != 1 else image
-    rgb = _flatten(upright)
-    if max(rgb.size) > MAX_SIDE:
-        scale = MAX_SIDE / max(rgb.size)
-        size = (max(1, round(rgb.width * scale)), max(1, round(rgb.height * scale)))
-        rgb = rgb.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-    for quality in (QUALITY, 75, 50):
-        out = io.BytesIO()
-        rgb.save(out, "JPEG", quality=quality)
-        if out.tell() <= MAX_IMAGE_BYTES:
-            break
-    return Normalised(out.getvalue(), rgb.width, rgb.height, captured_at)
+    return encode(_flatten(upright))._replace(captured_at=captured_at)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
