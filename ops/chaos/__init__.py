@@ -1,0 +1,1 @@
+"""The promises under fire: services are killed while photographs flow, then everything is counted."""
