@@ -1,0 +1,31 @@
+"""The subcommands `up`, `topics` and `doctor`."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+up = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+topics = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+doctor = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@topics.command()
+def _topics(*, as_json: AsJson = False) -> None:
+    """Create the topics and the default experiment, or check them; safe to repeat."""
+    from ops.settings import TopicSettings
+    from ops.topics import create_topics
+
+    done = create_topics(TopicSettings())
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    for verb, names in (("created", done.created), ("changed the settings of", done.changed)):
+        if names:
+            typer.echo(f"{verb} {', '.join(names)}")
+    if done.experiment:
+        typer.echo(f"published the experiment {done.experiment}")
+    typer.echo(f"{len(done.partitions)} topics are as they should be")

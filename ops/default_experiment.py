@@ -1,0 +1,68 @@
+"""The experiment that a fresh installation starts with."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from confluent_kafka import Consumer, Producer, TopicPartition
+
+from ops.clients import SECONDS, client
+from ops.settings import TopicSettings
+from schemas.card import CARD_FILE, ModelCard
+from schemas.errors import BrokerUnavailableError, ConfigurationError
+from schemas.experiment import Arm, Experiment
+from schemas.topics import EXPERIMENTS, PARTITIONER, Topic
+
+MODELS: Final = ("resnet50", "efficientnetb0")
+"""The two classifiers that it compares."""
+
+
+def default_experiment(models: Path, now: datetime) -> Experiment:
+    """Half of the photographs for each model's newest version. Raises ConfigurationError where one is missing."""
+    cards = {name: [ModelCard.load(card.parent) for card in models.glob(f"{name}/*/{CARD_FILE}")] for name in MODELS}
+    missing = [name for name, found in cards.items() if not found]
+    if missing:
+        msg = f"there is no model {' or '.join(missing)} in {models}"
+        raise ConfigurationError(msg, "Train and export it with `make train`, or set LEAF_MODELS_DIR.")
+    newest = [max(found, key=lambda card: card.trained_at) for found in cards.values()]
+    return Experiment(
+        name="default",
+        version=1,
+        salt="default",
+        arms=[Arm(name=card.name, model=card.name, version=card.version, weight=1 / len(newest)) for card in newest],
+        # A day back: whatever the broker's clock says, the first photograph finds an experiment in force.
+        effective_at=now - timedelta(days=1),
+    )
+
+
+def publish_default(settings: TopicSettings) -> str | None:
+    """Publish the `default` experiment where no experiment was ever defined; its id, or None."""
+    if _end(settings.kafka, EXPERIMENTS) > 0:
+        return None
+    record = default_experiment(settings.models_dir, datetime.now(UTC)).envelope()
+    errors: list[Any] = []
+    producer = Producer({**client(settings.kafka), "enable.idempotence": True, "partitioner": PARTITIONER})
+    producer.produce(
+        EXPERIMENTS.name,
+        key=record.key,
+        value=record.value,
+        headers=record.headers(),
+        on_delivery=lambda error, _message: errors.append(error),
+    )
+    producer.flush(SECONDS)
+    if errors != [None]:
+        msg = f"the default experiment is not confirmed: {errors or 'no answer'}"
+        raise BrokerUnavailableError(msg, "Run `leaf topics` again.")
+    return record.id
+
+
+def _end(kafka: str, topic: Topic) -> int:
+    """How many records were ever appended to a topic."""
+    consumer = Consumer({**client(kafka), "group.id": "leaf-topics"})
+    try:
+        partitions = consumer.list_topics(topic.name, timeout=SECONDS).topics[topic.name].partitions
+        return sum(
+            consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=SECONDS)[1] for p in partitions
+        )
+    finally:
+        consumer.close()

@@ -1,0 +1,154 @@
+"""Make the topics exist as the contract says, with an experiment in force before the first photograph."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    ResourceType,
+)
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from ops.clients import SECONDS, client
+from ops.default_experiment import publish_default
+from ops.settings import TopicSettings
+from schemas.errors import BrokerUnavailableError, ConfigurationError
+from schemas.topics import TOPICS, Topic
+
+
+@dataclass(frozen=True)
+class Done:
+    """What `create_topics` found and did."""
+
+    created: list[str]
+    changed: list[str]
+    partitions: dict[str, int]
+    experiment: str | None
+
+
+def create_topics(settings: TopicSettings, *, experiment: bool = True) -> Done:
+    """Create what is missing, bring settings in line, check partition counts; harmless to repeat.
+
+    Raises ConfigurationError where topics exist with another partition count, BrokerUnavailableError where Kafka does
+    not answer within a minute.
+    """
+    admin = AdminClient(client(settings.kafka))
+    before = partition_counts(admin)
+    if settings.mode == "embedded":
+        created = _touch(settings, before)
+        changed: list[str] = []
+    else:
+        check_counts(before, settings.partitions)
+        created = _create(admin, settings, before)
+        changed = _configure(admin, settings, set(before))
+    counts = _settled(admin)
+    check_counts(counts, None if settings.mode == "embedded" else settings.partitions)
+    published = publish_default(settings) if experiment else None
+    return Done(created, changed, counts, published)
+
+
+@retry(
+    stop=stop_after_delay(60), wait=wait_fixed(1), retry=retry_if_exception_type(BrokerUnavailableError), reraise=True
+)
+def partition_counts(admin: AdminClient) -> dict[str, int]:
+    """Partition counts of those of our topics that exist; waits up to a minute for the broker."""
+    try:
+        known = admin.list_topics(timeout=SECONDS).topics
+    except KafkaException as error:
+        msg = f"Kafka does not answer: {error.args[0].str()}"
+        raise BrokerUnavailableError(msg, "Start it, or correct KAFKA=host:port.") from error
+    return {topic.name: len(known[topic.name].partitions) for topic in TOPICS if topic.name in known}
+
+
+def check_counts(counts: dict[str, int], wanted: int | None) -> None:
+    """A prediction goes to its photograph's partition number, so the counts must be equal.
+
+    `wanted=None` asks only for equality. Raises ConfigurationError.
+    """
+    shared = {topic.name: counts[topic.name] for topic in TOPICS if topic.partitions is None and topic.name in counts}
+    expected = wanted if wanted is not None else next(iter(shared.values()), None)
+    wrong = {name: count for name, count in shared.items() if count != expected}
+    if not wrong:
+        return
+    listed = ", ".join(f"{name} has {count}" for name, count in wrong.items())
+    remedy = "Delete the topics if what is in them may go."
+    if len(set(shared.values())) == 1:
+        remedy = f"Set LEAF_PARTITIONS={next(iter(shared.values()))}. {remedy}"
+    msg = f"every topic needs {expected} partitions: {listed}"
+    raise ConfigurationError(msg, remedy)
+
+
+def _create(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]) -> list[str]:
+    acknowledged_by = str(max(1, settings.replication - 1))
+    wanted = [
+        NewTopic(
+            topic.name,
+            num_partitions=topic.partitions or settings.partitions,
+            replication_factor=settings.replication,
+            config=_config(topic, settings) | {"min.insync.replicas": acknowledged_by},
+        )
+        for topic in TOPICS
+        if topic.name not in existing
+    ]
+    for name, future in (admin.create_topics(wanted, operation_timeout=SECONDS) if wanted else {}).items():
+        try:
+            future.result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:  # another `leaf topics` was faster
+                continue
+            msg = f"topic {name} can't be created: {error.args[0].str()}"
+            raise ConfigurationError(msg, "LEAF_REPLICATION must not exceed the number of brokers.") from error
+    return [topic.topic for topic in wanted]
+
+
+def _configure(admin: AdminClient, settings: TopicSettings, existing: set[str]) -> list[str]:
+    """Bring the settings of topics that were there before in line; the names of those that changed."""
+    topics = {topic.name: _config(topic, settings) for topic in TOPICS if topic.name in existing}
+    if not topics:
+        return []
+    described = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+    changes = []
+    for resource, future in described.items():
+        entries = future.result(SECONDS)
+        differing = {key: value for key, value in topics[resource.name].items() if entries[key].value != value}
+        if differing:
+            new = [
+                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in differing.items()
+            ]
+            changes.append(ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=new))
+    for future in (admin.incremental_alter_configs(changes) if changes else {}).values():
+        future.result(SECONDS)
+    return [resource.name for resource in changes]
+
+
+def _touch(settings: TopicSettings, existing: Iterable[str]) -> list[str]:
+    """The embedded broker knows no CreateTopics: it makes a topic when a producer asks about it."""
+    producer = Producer(client(settings.kafka))
+    missing = [topic.name for topic in TOPICS if topic.name not in existing]
+    for name in missing:
+        producer.list_topics(name, timeout=SECONDS)
+    return missing
+
+
+@retry(
+    stop=stop_after_delay(SECONDS),
+    wait=wait_fixed(0.1),
+    retry=retry_if_exception_type(ConfigurationError),
+    reraise=True,
+)
+def _settled(admin: AdminClient) -> dict[str, int]:
+    """Partition counts, as soon as the broker tells of every topic."""
+    counts = partition_counts(admin)
+    if missing := [topic.name for topic in TOPICS if not counts.get(topic.name)]:
+        msg = f"the broker does not tell of {', '.join(missing)}"
+        raise ConfigurationError(msg, "Run `leaf topics` again.")
+    return counts
+
+
+def _config(topic: Topic, settings: TopicSettings) -> dict[str, str]:
+    return topic.config(settings.retention_days.get(topic.name))
