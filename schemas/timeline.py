@@ -1,0 +1,72 @@
+"""Which experiment is in force when: the same answer for every reader of `leaf.experiments`, in whatever order."""
+
+from bisect import bisect_right
+from collections.abc import Iterable
+from typing import Self
+
+from schemas.experiment import Experiment
+
+
+class Timeline:
+    """Every version ever defined, and the line of those that take effect.
+
+    1. The first record of a `name@version` counts; a later one with the same id changes nothing.
+    2. Versions are looked at by `effective_at` (then name, then version), not by their place in the log: compaction,
+       two API processes at once and late readers can't change the outcome.
+    3. A version that contradicts the one in force at its moment is void: running while another experiment runs,
+       stopped while its experiment does not run, or older than the version in force of the same experiment.
+    """
+
+    def __init__(self, experiments: Iterable[Experiment] = ()) -> None:
+        self._known: dict[str, Experiment] = {}
+        self._line: list[Experiment] = []
+        self._starts: list[float] = []
+        for experiment in experiments:
+            self._known.setdefault(experiment.id, experiment)
+        self._draw()
+
+    def with_(self, experiment: Experiment) -> Self:
+        """The timeline with one more record."""
+        return type(self)([*self._known.values(), experiment])
+
+    def at(self, timestamp_ms: float) -> Experiment | None:
+        """The version in force for an image with this broker timestamp; None before the first."""
+        index = bisect_right(self._starts, timestamp_ms)
+        return self._line[index - 1] if index else None
+
+    @property
+    def line(self) -> list[Experiment]:
+        """The versions that take effect, in that order; the last one may lie in the future."""
+        return list(self._line)
+
+    def versions(self, name: str) -> list[Experiment]:
+        """All versions of one experiment, void ones too, oldest first."""
+        return sorted((found for found in self._known.values() if found.name == name), key=lambda found: found.version)
+
+    def names(self) -> list[str]:
+        """Names of all experiments ever defined, in alphabetical order."""
+        return sorted({found.name for found in self._known.values()})
+
+    def is_void(self, experiment: Experiment) -> bool:
+        """Whether this version never takes effect."""
+        return experiment not in self._line
+
+    def _draw(self) -> None:
+        current: Experiment | None = None
+        for version in sorted(self._known.values(), key=lambda found: (_ms(found), found.name, found.version)):
+            if _follows(version, current):
+                self._line.append(version)
+                self._starts.append(_ms(version))
+                current = version
+
+
+def _follows(version: Experiment, current: Experiment | None) -> bool:
+    if current is not None and current.name == version.name and version.version < current.version:
+        return False
+    if current is None or current.status == "stopped":
+        return version.status == "running"
+    return version.name == current.name
+
+
+def _ms(version: Experiment) -> float:
+    return version.effective_at.timestamp() * 1000
