@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ops.clients import SECONDS, client
 from ops.settings import TopicSettings
@@ -56,13 +57,15 @@ def publish_default(settings: TopicSettings) -> str | None:
     return record.id
 
 
+@retry(
+    stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2), retry=retry_if_exception_type(KafkaException), reraise=True
+)
 def _end(kafka: str, topic: Topic) -> int:
-    """How many records were ever appended to a topic."""
+    """How many records were ever appended; a topic that was just created may not have its leader yet."""
     consumer = Consumer({**client(kafka), "group.id": "leaf-topics"})
     try:
         partitions = consumer.list_topics(topic.name, timeout=SECONDS).topics[topic.name].partitions
-        return sum(
-            consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=SECONDS)[1] for p in partitions
-        )
+        ends = (consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=SECONDS) for p in partitions)
+        return sum(high for _, high in ends)
     finally:
         consumer.close()

@@ -1,4 +1,5 @@
 import json
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 
 from ops.default_experiment import default_experiment, publish_default
 from ops.settings import TopicSettings
-from ops.topics import check_counts, create_topics
+from ops.topics import check_counts, create_topics, partition_counts
 from schemas.card import ModelCard
 from schemas.errors import ConfigurationError
 from schemas.experiment import Experiment
@@ -90,14 +91,18 @@ def test_a_changed_setting_reaches_a_topic_that_exists(topics):
     settings = TopicSettings(kafka=topics, retention_days={IMAGES.name: 3})
     assert create_topics(settings, experiment=False).changed == [IMAGES.name]
     resource = ConfigResource(ResourceType.TOPIC, IMAGES.name)
-    config = next(iter(AdminClient({"bootstrap.servers": topics}).describe_configs([resource]).values())).result(10)
-    assert config["retention.ms"].value == str(3 * 24 * 3600 * 1000)
+    admin = AdminClient({"bootstrap.servers": topics})
+    wanted = str(3 * 24 * 3600 * 1000)
+    while admin.describe_configs([resource])[resource].result(10)["retention.ms"].value != wanted:
+        time.sleep(0.05)
 
 
 @pytest.mark.broker
 def test_more_replicas_than_brokers_is_refused_with_the_setting_to_change(kafka, topics):
     admin = AdminClient({"bootstrap.servers": kafka})
     admin.delete_topics([IMAGES.name], operation_timeout=10)[IMAGES.name].result(10)
+    while IMAGES.name in partition_counts(admin):
+        time.sleep(0.05)
     with pytest.raises(ConfigurationError, match=r"leaf\.images can't be created") as caught:
         create_topics(TopicSettings(kafka=kafka, replication=3), experiment=False)
     assert "LEAF_REPLICATION" in caught.value.remedy
