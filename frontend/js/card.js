@@ -1,0 +1,95 @@
+// One photograph on the page, from choosing it to its answer. Draws what it is told and decides nothing.
+
+import { DISEASES } from "./diseases.js";
+import { askFeedback } from "./feedback.js";
+import { Photo } from "./photo.js";
+import { percent, smallPrint, verdict } from "./verdict.js";
+
+const template = document.getElementById("card-template");
+
+export class Card {
+  constructor(name) {
+    this.element = template.content.firstElementChild.cloneNode(true);
+    this.photo = new Photo(this.part(".photo"));
+    this.name = name;
+    this.element.setAttribute("aria-label", name);
+    this.part(".remove").setAttribute("aria-label", `Remove ${name}`);
+    this.part(".remove").addEventListener("click", () => this.element.dispatchEvent(new Event("remove")));
+    this.part(".retry").addEventListener("click", () => this.element.dispatchEvent(new Event("retry")));
+  }
+
+  part(selector) {
+    return this.element.querySelector(selector);
+  }
+
+  // state: waiting | sending | queued | done | failed | problem; the style sheet does the rest.
+  state(state, text) {
+    this.element.dataset.state = state;
+    this.part(".status-text").textContent = text;
+    this.part(".sending").hidden = state !== "sending";
+    this.part(".problem").hidden = true;
+  }
+
+  sending(share) {
+    this.state("sending", share < 1 ? `Sending, ${Math.round(100 * share)} %` : "Sent, waiting for the receipt");
+    this.part(".sending").value = share;
+  }
+
+  problem({ title, detail, remedy }, { retry }) {
+    this.state("problem", this.name);
+    this.part(".problem").hidden = false;
+    this.part(".problem-title").textContent = title;
+    this.part(".problem-detail").textContent = [detail, remedy].filter(Boolean).map(sentence).join(" ");
+    this.part(".retry").hidden = !retry;
+  }
+
+  done(result) {
+    const words = verdict(result);
+    this.state("done", this.name);
+    Object.assign(this.element.dataset, { tone: words.tone, verdict: result.verdict, label: result.label });
+    this.part(".answer").hidden = false;
+    this.part(".answer-label").textContent = words.title;
+    this.part(".answer-lead").textContent = words.lead;
+    this.part(".small-print").textContent = smallPrint(result);
+    if (words.sure) this.#sure(result, words.sure);
+    if (result.verdict === "diagnosed") this.#advise(DISEASES[result.label]);
+    this.photo.map(result.verdict === "not_tomato_leaf" ? null : result.heatmap);
+    askFeedback(this.part(".feedback"), result);
+  }
+
+  #sure(result, text) {
+    this.part(".sure").hidden = false;
+    this.part(".sure-bar").value = result.confidence;
+    this.part(".sure-bar").setAttribute("aria-label", `Confidence: ${text}`);
+    this.part(".sure-text").textContent = text;
+    this.part(".top3").hidden = false;
+    this.part(".top3-list").replaceChildren(...result.top3.map(weighed));
+  }
+
+  #advise({ about, steps }) {
+    this.part(".advice").hidden = false;
+    this.part(".advice-about").textContent = about;
+    this.part(".advice-steps").replaceChildren(...steps.map((step) => element("li", step)));
+  }
+}
+
+function weighed({ label, display_name: name, probability }) {
+  const item = element("li");
+  item.dataset.label = label;
+  const bar = element("meter");
+  bar.value = probability;
+  bar.setAttribute("aria-hidden", "true");
+  item.append(element("span", name), bar, element("span", percent(probability)));
+  return item;
+}
+
+function element(name, text = "") {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}
+
+function sentence(text) {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+}
