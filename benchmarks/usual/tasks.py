@@ -1,0 +1,56 @@
+"""The Celery worker: both networks in Keras, one `predict` per photograph.
+
+Run it as `celery -A benchmarks.usual.tasks worker --pool prefork --concurrency N`.
+"""
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from celery import Celery
+from celery.signals import worker_process_init
+from PIL import Image
+
+from schemas.card import ModelCard
+from schemas.labels import LABELS
+
+app = Celery("usual", broker=os.environ["USUAL_REDIS"], backend=os.environ["USUAL_REDIS"])
+app.conf.update(
+    task_serializer="pickle",
+    accept_content=["pickle"],
+    result_serializer="json",
+    result_expires=3600,
+    worker_prefetch_multiplier=1,
+    broker_connection_retry_on_startup=True,
+)
+
+_models: dict[str, tuple[Any, int]] = {}
+
+
+@worker_process_init.connect
+def load_models(**_: object) -> None:
+    """Build both networks with the weights that Leafstream serves."""
+    from stream_workers.engines.networks import build_network  # noqa: PLC0415  TensorFlow belongs in the forked worker
+    from stream_workers.engines.tensorflow import WEIGHTS_FILE  # noqa: PLC0415
+
+    for directory in sorted(Path("models").glob("*/*")):
+        card = ModelCard.load(directory)
+        model = build_network(card.architecture, px=card.preprocessing.px)
+        with np.load(directory / WEIGHTS_FILE) as weights:
+            model.set_weights([weights[str(i)].astype(np.float32) for i in range(len(weights.files))])
+        model.predict(np.zeros((1, card.preprocessing.px, card.preprocessing.px, 3), np.uint8), verbose=0)
+        _models[card.name] = (model, card.preprocessing.px)
+
+
+@app.task(name="usual.diagnose")
+def diagnose(upload: bytes, name: str) -> dict[str, float | str]:
+    """Decode, resize, predict."""
+    model, px = _models[name]
+    image = Image.open(io.BytesIO(upload)).convert("RGB").resize((px, px))
+    logits = model.predict(np.asarray(image)[None], verbose=0)["logits"][0]
+    shares = np.exp(logits - logits.max())
+    shares /= shares.sum()
+    best = int(shares.argmax())
+    return {"label": LABELS[best], "confidence": float(shares[best]), "model": name}
