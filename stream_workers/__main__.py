@@ -1,0 +1,40 @@
+"""`python -m stream_workers`: one worker of the group. Start as many as there are cores to spare."""
+
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import start_http_server
+
+from schemas import logs
+from schemas.card import ModelCard
+from schemas.errors import LeafError
+from stream_workers.engines import Engine, load_engine
+from stream_workers.settings import WorkerSettings
+from stream_workers.topology import images_topic_id
+from stream_workers.worker import Worker
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C; exit status 1 with one sentence if it can't start."""
+    settings = WorkerSettings()
+    logs.configure(settings.log_level)
+    try:
+        if settings.metrics_port:
+            start_http_server(settings.metrics_port)
+        topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
+        Worker(settings, topic_id, partial(_load, settings)).execute()
+    except LeafError as error:
+        logging.getLogger("stream_workers").critical("%s %s", error, error.remedy)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _load(settings: WorkerSettings, directory: Path, card: ModelCard) -> Engine:
+    return load_engine(settings.engine, directory, card, settings.threads)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Promise 2: a photograph is acknowledged only when what was said of it is stored."""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from faust.exceptions import ProducerSendError
+
+from schemas.errors import LeafError
+from schemas.topics import PREDICTIONS
+from stream_workers import metrics
+from stream_workers.dead_letters import TOPICS, dead_letter_headers
+from stream_workers.photograph import Photograph
+
+log = logging.getLogger(__name__)
+
+Headers = list[tuple[str, bytes]]
+Send = Callable[[str, bytes | None, bytes | None, int, Headers], Awaitable[Awaitable[object]]]
+"""Topic, key, value, partition, headers -> once it is buffered, a future of the broker's acknowledgement."""
+
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+
+class Record(NamedTuple):
+    """The arguments of `Send`."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int
+    headers: Headers
+
+
+class Event(Protocol):
+    """A Faust event of a stream without automatic acknowledgement."""
+
+    def ack(self) -> bool:
+        """Let its offset be committed."""
+        ...
+
+
+class OrderError(LeafError):
+    """Something tried to acknowledge past an unfinished photograph. It would be lost at the next crash."""
+
+
+class Acknowledgement:
+    """At least once, in order.
+
+    1. `accept` notes each event in the order in which the stream gave it.
+    2. `publish` sends a batch's predictions, each to its photograph's partition number, and the dead letters of those
+       that failed; they are computed by then, so what is sent again after a crash says the same.
+    3. It waits for every acknowledgement (acks=all); what was not acknowledged is sent again, for as long as it takes.
+    4. Only then it acknowledges the events, strictly in the order of step 1; Faust commits them within a second.
+
+    Survives: kill -9 of the worker between any two steps (delivered again from the last commit; the sink knows
+    duplicates by source position), the broker's death and return, a rebalance (Faust waits for what is in work, or the
+    partition's next owner repeats it). Why the order: Faust's commit steps past an unacknowledged event when a later
+    one is acknowledged.
+    """
+
+    def __init__(self, send: Send, topic_id: str) -> None:
+        self._send = send
+        self._topic_id = topic_id
+        self._waiting: deque[tuple[Photograph, Event]] = deque()
+
+    def accept(self, photograph: Photograph, event: Event) -> None:
+        """Note an event that was read."""
+        self._waiting.append((photograph, event))
+        metrics.UNACKNOWLEDGED.inc()
+
+    async def publish(self, batch: Sequence[Photograph]) -> None:
+        """Store what is said of the oldest unacknowledged photographs, then acknowledge them. Raises OrderError."""
+        unsent = [record for photograph in batch for record in self._records(photograph)]
+        pause = _FIRST_PAUSE_S
+        while unsent := await self._store(unsent):
+            log.warning("%d records are not acknowledged by the broker, sending them again", len(unsent))
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        for photograph in batch:
+            self._acknowledge(photograph)
+
+    def _records(self, photograph: Photograph) -> Iterator[Record]:
+        partition, key = photograph.position.partition, photograph.key
+        prediction = photograph.prediction(self._topic_id)
+        traceparent = photograph.image.traceparent if photograph.image else None
+        envelope = prediction.envelope(key="", traceparent=traceparent)
+        yield Record(PREDICTIONS.name, key, envelope.value, partition, envelope.headers())
+        if failure := photograph.failure:
+            headers = dead_letter_headers(photograph, self._topic_id)
+            yield Record(TOPICS[failure.kind].name, key, photograph.value, partition, headers)
+
+    async def _store(self, records: list[Record]) -> list[Record]:
+        """Send and wait; returns what has to be sent again."""
+        sent = await asyncio.gather(*(self._send(*record) for record in records), return_exceptions=True)
+        pending = [future for future in sent if not isinstance(future, BaseException)]
+        stored = iter(await asyncio.gather(*pending, return_exceptions=True))
+        outcomes = [outcome if isinstance(outcome, BaseException) else next(stored) for outcome in sent]
+        again = []
+        for record, outcome in zip(records, outcomes, strict=True):
+            if isinstance(outcome, MessageSizeTooLargeError):
+                log.error("a dead letter of %d bytes is stored without its value", len(record.value or b""))
+                again.append(record._replace(value=None))
+            elif isinstance(outcome, KafkaError | ProducerSendError):
+                again.append(record)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+        return again
+
+    def _acknowledge(self, photograph: Photograph) -> None:
+        oldest, event = self._waiting.popleft()
+        if oldest is not photograph:
+            msg = f"{photograph.position} is not the oldest unacknowledged photograph, {oldest.position} is"
+            raise OrderError(msg)
+        event.ack()
+        metrics.UNACKNOWLEDGED.dec()
+        metrics.LATENCY.observe(max(0, time.time() - photograph.timestamp_ms / 1000))
+        metrics.IMAGES.labels(photograph.failure.kind if photograph.failure else "done").inc()

@@ -1,0 +1,113 @@
+"""From records to answers: read, assign, decode, compute. Whatever a picture does ends as its own failure."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from tenacity import AsyncRetrying, stop_after_attempt, wait_exponential
+
+from schemas.errors import EventError, ImageError, ModelError
+from schemas.image import ImageEvent
+from stream_workers.answers import answers
+from stream_workers.assignment import Assignment, Variant
+from stream_workers.decoding import decode
+from stream_workers.models import Model, Registry
+from stream_workers.photograph import Photograph
+
+log = logging.getLogger(__name__)
+
+Route = Callable[[ImageEvent, int], Assignment]
+"""Image event and its broker timestamp, ms -> who computes it."""
+
+
+class Diagnosis:
+    """The work on photographs, live or replayed: `route` chooses the models."""
+
+    def __init__(self, registry: Registry, route: Route, *, attempts: int, broker_time: bool = True) -> None:
+        self._registry = registry
+        self._route = route
+        self._attempts = attempts
+        self._broker_time = broker_time
+
+    async def assign(self, photographs: Sequence[Photograph]) -> None:
+        """Read the events and find their models, loading what is not loaded yet."""
+        for photograph in photographs:
+            if photograph.failure:
+                continue
+            try:
+                image = ImageEvent.read(photograph.key, photograph.value, photograph.headers)
+                photograph.image = image
+                if not self._broker_time:
+                    photograph.timestamp_ms = int(image.accepted_at.timestamp() * 1000)
+                photograph.assignment = self._route(image, photograph.timestamp_ms)
+                photograph.models = await self._models(photograph.assignment)
+            except EventError as error:
+                photograph.fail("unprocessable", error)
+            except ModelError as error:
+                photograph.fail("failed", error)
+
+    async def _models(self, assignment: Assignment) -> list[tuple[Variant, Model]]:
+        found = []
+        for variant in assignment.variants:
+            try:
+                found.append((variant, await self._registry.get(variant.model, variant.version)))
+            except ModelError:
+                if variant is assignment.answering:
+                    raise
+        return found
+
+    def decode(self, photographs: Sequence[Photograph]) -> None:
+        """Decode in the sizes the models need; runs in a thread."""
+        for photograph in photographs:
+            if photograph.image is None or photograph.failure:
+                continue
+            try:
+                for px in {model.card.preprocessing.px: None for _, model in photograph.models}:
+                    decoded = decode(photograph.image.jpeg, px)
+                    photograph.pixels[px] = decoded.pixels
+                    photograph.features = photograph.features or decoded.features
+            except ImageError as error:
+                photograph.fail("unprocessable", error)
+            except Exception as error:  # a decoder's own bug, on one picture, must not stop the others
+                log.exception("%s can't be decoded", photograph.position)
+                photograph.fail("unprocessable", error)
+
+    async def compute(self, photographs: Sequence[Photograph]) -> None:
+        """Compute each model's share in one batch, the models side by side."""
+        shares: dict[Model, list[tuple[Photograph, Variant]]] = defaultdict(list)
+        for photograph in photographs:
+            if not photograph.failure:
+                for variant, model in photograph.models:
+                    shares[model].append((photograph, variant))
+        await asyncio.gather(*(self._compute(model, share) for model, share in shares.items()))
+        for photograph in photographs:
+            photograph.pixels.clear()
+
+    async def _compute(self, model: Model, share: list[tuple[Photograph, Variant]]) -> None:
+        try:
+            await self._answer(model, share)
+        except Exception:
+            log.exception("%s failed on %d photographs, they are computed one by one", model.card.id, len(share))
+            for job in share:
+                await self._compute_alone(model, job)
+
+    async def _compute_alone(self, model: Model, job: tuple[Photograph, Variant]) -> None:
+        photograph, variant = job
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_attempt(self._attempts), wait=wait_exponential(0.05, max=1), reraise=True
+            ):
+                with attempt:
+                    await self._answer(model, [job])
+        except Exception as error:  # noqa: BLE001  after capped retries it is a dead letter
+            if photograph.assignment and variant == photograph.assignment.answering:
+                photograph.fail("failed", f"{model.card.id}: {error!r}")
+
+    async def _answer(self, model: Model, share: list[tuple[Photograph, Variant]]) -> None:
+        px = model.card.preprocessing.px
+        outputs, milliseconds = await model.infer([photograph.pixels[px] for photograph, _ in share])
+        arms = [variant.arm for _, variant in share]
+        made = answers(model.card, model.engine.name, arms, outputs, milliseconds)
+        for (photograph, variant), answer in zip(share, made, strict=True):
+            photograph.answers[variant.arm] = answer

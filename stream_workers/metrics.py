@@ -1,0 +1,19 @@
+"""What Prometheus reads from a worker."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+IMAGES = Counter("leaf_worker_images_total", "Photographs published", ["outcome"])
+DEAD_LETTERS = Counter("leaf_worker_dead_letters_total", "Dead letters published", ["kind"])
+BATCH = Histogram("leaf_worker_batch_images", "Photographs computed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
+INFERENCE = Histogram(
+    "leaf_worker_inference_seconds",
+    "One model's share of a batch in its engine",
+    ["model", "version", "engine"],
+    buckets=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+LATENCY = Histogram(
+    "leaf_worker_latency_seconds",
+    "From the broker's append time to the acknowledged prediction",
+    buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
+)
+UNACKNOWLEDGED = Gauge("leaf_worker_unacknowledged_images", "Photographs read and not yet acknowledged")

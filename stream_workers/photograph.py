@@ -1,0 +1,83 @@
+"""One record of the images topic on its way through the worker."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, NamedTuple
+
+from schemas.image import ImageEvent
+from schemas.prediction import Answer, Failure, Features, Prediction, RunName, Source
+from schemas.topics import IMAGES
+from stream_workers.assignment import Assignment, Variant
+from stream_workers.decoding import Pixels
+from stream_workers.models import Model
+
+_MAX_ERROR_CHARS = 500
+
+
+class Position(NamedTuple):
+    """Where a record stands in the images topic."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class Photograph:
+    """A record as it was read, and what is found out about it: the image event, pixels, answers or the failure."""
+
+    position: Position
+    timestamp_ms: int
+    """The broker's append time."""
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+    image: ImageEvent | None = None
+    assignment: Assignment | None = None
+    models: list[tuple[Variant, Model]] = field(default_factory=list)
+    pixels: dict[int, Pixels] = field(default_factory=dict)
+    """Side in pixels -> the decoded centre square of that size."""
+    features: Features | None = None
+    answers: dict[str, Answer] = field(default_factory=dict)
+    """Arm or shadow -> its answer."""
+    failure: Failure | None = None
+
+    def fail(self, kind: Literal["unprocessable", "failed"], error: BaseException | str) -> None:
+        """Give up: nothing more is computed."""
+        self.failure = Failure(kind=kind, error=str(error)[:_MAX_ERROR_CHARS] or type(error).__name__)
+        self.pixels.clear()
+
+    def prediction(self, topic_id: str, run: RunName | None = None) -> Prediction:
+        """What the worker says of it."""
+        image, assignment = self.image, self.assignment
+        source = Source(
+            topic=IMAGES.name,
+            topic_id=topic_id,
+            partition=self.position.partition,
+            offset=self.position.offset,
+            timestamp_ms=self.timestamp_ms,
+        )
+        answered = assignment is not None and self.failure is None
+        return Prediction(
+            image_id=image.id if image else self._nameless(topic_id),
+            source=source,
+            camera=image.camera if image else None,
+            captured_at=image.captured_at if image else None,
+            attempt=image.attempt if image else 0,
+            run=run,
+            experiment=assignment.experiment if assignment else None,
+            experiment_version=assignment.experiment_version if assignment else None,
+            answer=self.answers[assignment.answering.arm] if assignment and answered else None,
+            shadows=tuple(self.answers[s.arm] for s in assignment.shadows if s.arm in self.answers)
+            if assignment and answered
+            else (),
+            features=self.features,
+            failure=self.failure,
+            predicted_at=datetime.now(UTC),
+        )
+
+    def _nameless(self, topic_id: str) -> str:
+        """An id for the result of a record that carries no valid one."""
+        topic = re.sub(r"[^A-Za-z0-9_-]", "_", topic_id)
+        return f"position-{topic}-{self.position.partition}-{self.position.offset}"
