@@ -91,3 +91,8 @@ PARTITIONER: Final = "murmur2_random"
 
 MAX_IMAGE_BYTES: Final = 256 * 1024
 """An image event's value; below the broker's default message limit of 1 MiB with room for headers."""
+
+WORKER_GROUP: Final = "leaf-workers"
+"""Consumer group of the live workers on the images topic."""
+SINK_GROUP: Final = "leaf-sink"
+"""Consumer group of the sink; its offsets stand in Redis, not in the broker."""

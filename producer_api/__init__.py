@@ -1,0 +1,1 @@
+"""The upload API: photographs in, results out. Imports no inference engine."""

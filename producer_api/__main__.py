@@ -1,0 +1,42 @@
+"""`python -m producer_api`: serve the API."""
+
+import os
+import tempfile
+
+import uvicorn
+
+from producer_api.settings import ApiSettings
+from schemas import logs
+
+STOP_SECONDS = 8
+"""Requests in work get this long after SIGTERM, then the producer flushes."""
+BACKLOG = 2048
+
+
+def main() -> None:
+    """Run until told to stop."""
+    settings = ApiSettings()
+    logs.configure(settings.log_level)
+    with tempfile.TemporaryDirectory(prefix="leaf-metrics-") as shared:
+        if settings.processes > 1:
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+        uvicorn.run(
+            "producer_api.app:create_app",
+            factory=True,
+            host=settings.host,
+            port=settings.port,
+            workers=settings.processes,
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            log_config=None,
+            backlog=BACKLOG,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The models there are, as their cards describe them."""

@@ -1,0 +1,1 @@
+"""Corrections: the true label of a photograph, told by a person."""

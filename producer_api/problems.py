@@ -1,0 +1,99 @@
+"""Every error as a problem document (RFC 9457): one handler, and what OpenAPI says of it."""
+
+import logging
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+
+from schemas.errors import LeafError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+DEFAULT_RETRY_AFTER_S: Final = 2
+
+
+class Problem(BaseModel):
+    """Body of every answer that is an error."""
+
+    type: str
+    """`urn:leaf:problem:<kind>`, or `about:blank` where the status says it all."""
+    title: str
+    """The kind of problem, always the same for a type."""
+    status: int
+    detail: str
+    """What is wrong this time."""
+    remedy: str
+    """What to do about it."""
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` for these statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        }
+        for status in statuses
+    }
+
+
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The one handler."""
+    headers: dict[str, str] = {}
+    match error:
+        case LeafError():
+            found = Problem(
+                type=f"urn:leaf:problem:{error.kind}",
+                title=error.title,
+                status=error.status,
+                detail=str(error),
+                remedy=error.remedy,
+            )
+        case RequestValidationError():
+            found = _malformed(error)
+        case HTTPException():
+            headers.update(error.headers or {})
+            found = _plain(error.status_code, request)
+        case _:
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            found = _plain(HTTPStatus.INTERNAL_SERVER_ERROR, request)
+    if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, LeafError):
+        log.warning("%s %s: %s", request.method, request.url.path, error)
+    if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(getattr(error, "retry_after", DEFAULT_RETRY_AFTER_S))
+    return JSONResponse(found.model_dump(), found.status, headers, MEDIA_TYPE)
+
+
+def _malformed(error: RequestValidationError) -> Problem:
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return Problem(
+        type="urn:leaf:problem:request",
+        title="The request is malformed",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        detail=f"{where}: {first['msg']}",
+        remedy="See /docs for what this address takes.",
+    )
+
+
+def _plain(status: int, request: Request) -> Problem:
+    details = {
+        404: (f"there is nothing at {request.url.path}", "See /docs for the addresses there are."),
+        405: (f"{request.url.path} does not take {request.method}", "See the Allow header, or /docs."),
+        500: ("an error that nobody foresaw was logged", "Try again; if it stays, tell the operator the time."),
+    }
+    phrase = HTTPStatus(status).phrase
+    detail, remedy = details.get(status, (phrase, "See /docs for what this address takes."))
+    return Problem(type="about:blank", title=phrase, status=status, detail=detail, remedy=remedy)
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of this app be answered here."""
+    for kind in (LeafError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer)

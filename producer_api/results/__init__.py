@@ -1,0 +1,1 @@
+"""Telling results: at once, when they come (long poll), or as they come (server-sent events)."""

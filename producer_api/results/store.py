@@ -1,0 +1,56 @@
+"""Reading results from Redis, which only the sink writes."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from schemas.errors import StoreUnavailableError
+from schemas.prediction import Prediction
+from schemas.result import DONE_AT_FIELD, PREDICTION_FIELD, Result, result_key
+
+
+def connect(url: str, seconds: float) -> "Redis":
+    """A client whose every answer comes within this time or is an error."""
+    return Redis.from_url(
+        url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 1), protocol=2
+    )
+
+
+class ResultStore:
+    """Results by image id."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+
+    async def answers(self) -> bool:
+        """Whether Redis can be read just now."""
+        try:
+            await self._redis.ping()
+        except (RedisError, OSError):
+            return False
+        return True
+
+    async def read(self, image_id: str) -> Result | None:
+        """The result, or None where there is none yet or no more. Raises StoreUnavailableError."""
+        return (await self.read_many([image_id]))[0]
+
+    async def read_many(self, image_ids: Sequence[str]) -> list[Result | None]:
+        """The results of these, in one round trip. Raises StoreUnavailableError."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for image_id in image_ids:
+                    pipeline.hmget(result_key(image_id), [PREDICTION_FIELD, DONE_AT_FIELD])
+                found = await pipeline.execute()
+        except (RedisError, OSError) as error:
+            msg = "Redis does not answer; uploads are still accepted and their results are not lost"
+            raise StoreUnavailableError(msg, "Ask again in a moment.") from error
+        return [_result(prediction, done_at) for prediction, done_at in found]
+
+
+def _result(prediction: bytes | None, done_at_ms: bytes | None) -> Result | None:
+    if prediction is None:
+        return None
+    return Result.of(Prediction.model_validate_json(prediction), int(done_at_ms or 0))

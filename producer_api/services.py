@@ -1,0 +1,84 @@
+"""What an API process holds while it runs, made from its settings and handed to the endpoints."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+from fastapi import Depends, Request
+
+from producer_api.experiments.log import ExperimentLog
+from producer_api.experiments.register import Register
+from producer_api.results.notices import Notices
+from producer_api.results.store import ResultStore, connect
+from producer_api.settings import ApiSettings
+from producer_api.task_id import TaskIds, shared_key
+from producer_api.uploads.acceptance import Acceptance
+from producer_api.uploads.admission import Admission
+from producer_api.uploads.backlog import Backpressure
+from schemas.settings import var_dir
+from schemas.topics import DAY_MS, PREDICTIONS
+
+
+@dataclass(frozen=True)
+class Services:
+    """The parts of one process."""
+
+    settings: ApiSettings
+    task_ids: TaskIds
+    admission: Admission
+    acceptance: Acceptance
+    backpressure: Backpressure
+    store: ResultStore
+    notices: Notices
+    experiments: Register
+
+    @classmethod
+    @asynccontextmanager
+    async def running(cls, settings: ApiSettings) -> AsyncIterator[Self]:
+        """Start them, and stop them in the opposite order. Neither Kafka nor Redis need be there yet."""
+        redis = connect(settings.redis_url, settings.store_seconds)
+        store = ResultStore(redis)
+        services = cls(
+            settings=settings,
+            task_ids=task_ids(settings),
+            admission=Admission(settings.upload_memory_mb * 2**20, settings.decode_threads),
+            acceptance=Acceptance(settings.kafka, settings.publish_seconds, settings.linger_ms),
+            backpressure=Backpressure(
+                settings.kafka,
+                every_seconds=settings.sample_seconds,
+                max_age_seconds=settings.max_backlog_seconds,
+                broker_times=settings.mode == "real",
+            ),
+            store=store,
+            notices=Notices(redis, store),
+            experiments=Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir),
+        )
+        services.acceptance.start()
+        services.backpressure.start()
+        services.notices.start()
+        try:
+            yield services
+        finally:
+            services.experiments.close()
+            await services.notices.stop()
+            await services.backpressure.stop()
+            await services.acceptance.stop()
+            services.admission.stop()
+            await redis.aclose()
+
+
+def task_ids(settings: ApiSettings) -> TaskIds:
+    """Ids under the key that all API processes share."""
+    key = settings.task_id_key.get_secret_value().encode() if settings.task_id_key else None
+    retention_days = PREDICTIONS.retention_days or 0
+    return TaskIds(key or shared_key(var_dir() / "task_id.key"), retention_days * DAY_MS / 1000)
+
+
+def _here(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesHere = Annotated[Services, Depends(_here)]
+"""An endpoint's parameter."""

@@ -1,0 +1,46 @@
+"""How much is let in at once: memory and decoding threads are bounded, the rest is answered 503."""
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+from producer_api.errors import OverloadedError
+from schemas.normalisation import MAX_UPLOAD_BYTES, Normalised, as_is, normalise
+
+
+class Admission:
+    """Keeps one process's memory bounded however many uploads arrive.
+
+    1. `reserve` counts the bytes a request may bring before they are read; beyond the budget it is refused at once.
+    2. A photograph that already is what an event carries passes without a thread.
+    3. All others are decoded by a fixed number of threads; no more wait for one than the reserved bytes allow.
+    """
+
+    def __init__(self, budget_bytes: int, threads: int) -> None:
+        self._budget = budget_bytes
+        self._held = 0
+        self._pool = ThreadPoolExecutor(threads, "decode")
+
+    @contextmanager
+    def reserve(self, content_length: int | None) -> Iterator[None]:
+        """Hold memory for one body (`None`: of unknown length). Raises OverloadedError."""
+        size = MAX_UPLOAD_BYTES if content_length is None else content_length
+        if self._held + size > self._budget:
+            msg = "more photographs are arriving than this process can hold; none of this request was accepted"
+            raise OverloadedError(msg, "Send it again in a moment.")
+        self._held += size
+        try:
+            yield
+        finally:
+            self._held -= size
+
+    async def normalise(self, data: bytes) -> Normalised:
+        """`schemas.normalisation.normalise`, off the event loop where it decodes."""
+        if untouched := as_is(data):
+            return untouched
+        return await asyncio.get_running_loop().run_in_executor(self._pool, normalise, data)
+
+    def stop(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

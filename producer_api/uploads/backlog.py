@@ -1,0 +1,141 @@
+"""Backpressure: how far the workers are behind, sampled in the background."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections import deque
+from typing import Final, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from producer_api.errors import BacklogError
+from schemas.topics import IMAGES, WORKER_GROUP
+
+log = logging.getLogger(__name__)
+
+Offsets = dict[int, int]
+REMEMBERED: Final = 4
+"""History is kept for this many times the age at which uploads are refused."""
+
+
+class Backlog(NamedTuple):
+    """The workers' group at one moment."""
+
+    lag: int
+    """Photographs stored and not yet processed."""
+    age_seconds: float
+    """Upper bound of how long the oldest of them has been waiting."""
+
+
+class History:
+    """Tells the age of a backlog from where the log ended earlier, so that no record and no broker clock is read.
+
+    The record at the group's position was appended after the last sample in which the log ended at or before it.
+    """
+
+    def __init__(self, span_seconds: float) -> None:
+        self._span = span_seconds
+        self._ends: deque[tuple[float, Offsets]] = deque()
+
+    def add(self, now: float, ends: Offsets) -> None:
+        """Remember where each partition ended."""
+        self._ends.append((now, ends))
+        while now - self._ends[0][0] > self._span:
+            self._ends.popleft()
+
+    def backlog(self, now: float, ends: Offsets, positions: Offsets) -> Backlog:
+        """The group's backlog, given its position in each partition."""
+        lag = sum(max(0, end - positions[partition]) for partition, end in ends.items())
+        if not lag:
+            return Backlog(0, 0)
+        since = now
+        for when, earlier in reversed(self._ends):
+            since = when
+            if all(earlier.get(partition, 0) <= positions[partition] for partition in ends):
+                break
+        return Backlog(lag, now - since)
+
+
+class Backpressure:
+    """Refuses uploads while those already accepted wait too long.
+
+    1. Every few seconds the group's committed offsets and the log's ends are read; no request waits for that.
+    2. At the first sample the log's ends of a while ago are asked for by time, so that a restart doesn't open the gate.
+    3. `check` raises BacklogError above the configured age.
+
+    Survives: the broker away (the last sample stands; uploads fail on their own), a group that never ran (it starts at
+    the log's start), topics not yet made.
+    """
+
+    def __init__(self, bootstrap: str, *, every_seconds: float, max_age_seconds: float, broker_times: bool) -> None:
+        self._bootstrap = bootstrap
+        self._every = every_seconds
+        self._max_age = max_age_seconds
+        self._broker_times = broker_times
+        self._history = History(REMEMBERED * max_age_seconds)
+        self._task: asyncio.Task[None] | None = None
+        self.backlog = Backlog(0, 0)
+
+    def check(self) -> None:
+        """Raise BacklogError if no more should be accepted."""
+        if self.backlog.age_seconds > self._max_age:
+            msg = f"{self.backlog.lag} photographs are waiting, the oldest for {self.backlog.age_seconds:.0f} s"
+            raise BacklogError(msg, "Nothing was stored. Send it again after the time in Retry-After.")
+
+    def start(self) -> None:
+        """Begin to sample."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Stop sampling."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, client_id="leaf-api-backlog")
+            admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id="leaf-api-backlog")
+            try:
+                await consumer.start()
+                await admin.start()
+                await self._seed(consumer)
+                while True:
+                    await self._sample(consumer, admin)
+                    await asyncio.sleep(self._every)
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("the workers' lag can't be read just now: %r", error)
+            finally:
+                with contextlib.suppress(KafkaError, OSError):
+                    await consumer.stop()
+                    await admin.close()
+            await asyncio.sleep(self._every)
+
+    async def _seed(self, consumer: AIOKafkaConsumer) -> None:
+        if not self._broker_times:
+            return
+        partitions = await _partitions(consumer)
+        then = time.time() - self._max_age - 1
+        found = await consumer.offsets_for_times(dict.fromkeys(partitions, int(then * 1000)))
+        ends = await consumer.end_offsets(partitions)
+        offsets = {tp.partition: at.offset if (at := found.get(tp)) else ends[tp] for tp in partitions}
+        self._history.add(time.monotonic() - self._max_age - 1, offsets)
+
+    async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
+        partitions = await _partitions(consumer)
+        committed = await admin.list_consumer_group_offsets(WORKER_GROUP, partitions=partitions)
+        starts = await consumer.beginning_offsets(partitions)
+        ends = await consumer.end_offsets(partitions)
+        positions = {tp.partition: max(committed[tp].offset, starts[tp]) for tp in partitions}
+        now, by_number = time.monotonic(), {tp.partition: end for tp, end in ends.items()}
+        self._history.add(now, by_number)
+        self.backlog = self._history.backlog(now, by_number, positions)
+
+
+async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    numbers = await consumer._client._wait_on_metadata(IMAGES.name)  # noqa: SLF001
+    return [TopicPartition(IMAGES.name, number) for number in sorted(numbers)]
