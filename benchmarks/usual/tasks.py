@@ -29,7 +29,7 @@ app.conf.update(
 _models: dict[str, tuple[Any, int]] = {}
 
 
-@worker_process_init.connect
+@worker_process_init.connect  # type: ignore[untyped-decorator]
 def load_models(**_: object) -> None:
     """Build both networks with the weights that Leafstream serves."""
     from stream_workers.engines.networks import build_network  # noqa: PLC0415  TensorFlow belongs in the forked worker
@@ -44,7 +44,7 @@ def load_models(**_: object) -> None:
         _models[card.name] = (model, card.preprocessing.px)
 
 
-@app.task(name="usual.diagnose")
+@app.task(name="usual.diagnose")  # type: ignore[untyped-decorator]
 def diagnose(upload: bytes, name: str) -> dict[str, float | str]:
     """Decode, resize, predict."""
     model, px = _models[name]
