@@ -7,7 +7,9 @@ import os
 import re
 import shutil
 import subprocess
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -85,6 +87,7 @@ class Broker(Process):
 
     def prepare(self) -> None:
         """Check Java, ports and disk; fetch the jars; write the configuration; format the directory once."""
+        self._wait_for_predecessor()
         runtime = java()
         classpath = f"{libraries()}/*"
         self.directory.mkdir(parents=True, exist_ok=True)
@@ -117,6 +120,22 @@ class Broker(Process):
     def ready(self) -> bool:
         """Whether it gives metadata."""
         return accepts(self.port) and answers(self.address)
+
+    def _wait_for_predecessor(self) -> None:
+        """One that lost its parent still stops; it holds the data directory's lock (a POSIX one) until it has."""
+        lock = self.directory / "data" / ".lock"
+        if not lock.exists():
+            return
+        deadline = time.monotonic() + self.stop_seconds
+        with lock.open("a") as file:
+            while True:
+                with suppress(OSError):
+                    fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    return
+                if time.monotonic() > deadline:
+                    msg = f"another Kafka uses {self.directory}"
+                    raise ConfigurationError(msg, "Stop it, or set KAFKA=host:port to use it.")
+                time.sleep(0.1)
 
     def _properties(self) -> dict[str, str | int]:
         return {

@@ -29,3 +29,12 @@ def _topics(*, as_json: AsJson = False) -> None:
     if done.experiment:
         typer.echo(f"published the experiment {done.experiment}")
     typer.echo(f"{len(done.partitions)} topics are as they should be")
+
+
+@up.command()
+def _up() -> None:
+    """Start the whole stack on this machine; Ctrl-C stops it. The environment may give KAFKA, REDIS, MODE, PORT."""
+    from ops.settings import StackSettings
+    from ops.stack import Stack
+
+    Stack(StackSettings()).run()

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ops.clients import SECONDS, client
@@ -38,7 +39,7 @@ def default_experiment(models: Path, now: datetime) -> Experiment:
 
 def publish_default(settings: TopicSettings) -> str | None:
     """Publish the `default` experiment where no experiment was ever defined; its id, or None."""
-    if _end(settings.kafka, EXPERIMENTS) > 0:
+    if _end(AdminClient(client(settings.kafka)), EXPERIMENTS) > 0:
         return None
     record = default_experiment(settings.models_dir, datetime.now(UTC)).envelope()
     errors: list[Any] = []
@@ -60,12 +61,8 @@ def publish_default(settings: TopicSettings) -> str | None:
 @retry(
     stop=stop_after_delay(SECONDS), wait=wait_fixed(0.2), retry=retry_if_exception_type(KafkaException), reraise=True
 )
-def _end(kafka: str, topic: Topic) -> int:
+def _end(admin: AdminClient, topic: Topic) -> int:
     """How many records were ever appended; a topic that was just created may not have its leader yet."""
-    consumer = Consumer({**client(kafka), "group.id": "leaf-topics"})
-    try:
-        partitions = consumer.list_topics(topic.name, timeout=SECONDS).topics[topic.name].partitions
-        ends = (consumer.get_watermark_offsets(TopicPartition(topic.name, p), timeout=SECONDS) for p in partitions)
-        return sum(high for _, high in ends)
-    finally:
-        consumer.close()
+    partitions = admin.list_topics(topic.name, timeout=SECONDS).topics[topic.name].partitions
+    latest = {TopicPartition(topic.name, partition): OffsetSpec.latest() for partition in partitions}
+    return sum(future.result(SECONDS).offset for future in admin.list_offsets(latest).values())

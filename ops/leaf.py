@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from schemas.errors import LeafError
@@ -13,6 +14,8 @@ from schemas.errors import LeafError
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "up": ("ops.cli:up", "Start the whole stack on this machine; Ctrl-C stops it."),
     "topics": ("ops.cli:topics", "Create the topics and the default experiment, or check them."),
+    "experiments": ("producer_api.experiments.cli:app", "List, show, start, change and stop experiments."),
+    "ingest": ("producer_api.ingestion.cli:app", "Bring folders, zips, videos and cameras in, in bulk."),
     "doctor": ("ops.cli:doctor", "Say what works, what does not, and what to do."),
 }
 
@@ -34,7 +37,8 @@ def main() -> None:
     try:
         getattr(import_module(module), attribute)(args=arguments, prog_name=f"leaf {name}")
     except LeafError as error:
-        console.print(f"[red]leaf:[/red] {error} {error.remedy}")
+        sentence = str(error) if str(error).endswith((".", "\n")) else f"{error}."
+        console.print(f"[red]leaf:[/red] {escape(sentence)} {escape(error.remedy)}", soft_wrap=True)
         sys.exit(1)
 
 

@@ -175,9 +175,14 @@ class Process:
             return ConfigurationError(
                 f"{self.name} ended because the disk is full.", "Free some space and start again."
             )
-        how = self.returncode
-        reason = f"was killed by signal {-how}" if how is not None and how < 0 else f"ended with status {how}"
-        return ConfigurationError(f"{self.name} {reason}. {words}", f"Its whole log is {self.log}.")
+        return ConfigurationError(f"{self.name} {self.ending()}. {words}", f"Its whole log is {self.log}.")
+
+    def ending(self) -> str:
+        """How it ended, as the second half of a sentence."""
+        status = self.returncode
+        if status is not None and status < 0:
+            return f"was killed by {signal.Signals(-status).name}"
+        return f"ended with status {status}"
 
     def last_words(self) -> str:
         """The last lines it wrote."""

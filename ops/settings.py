@@ -30,7 +30,9 @@ class TopicSettings(ServiceSettings):
 class StackSettings(BaseSettings):
     """What `make run` (`leaf up`) starts; unlike the services it does not look at what ran before."""
 
-    model_config = SettingsConfigDict(env_prefix="LEAF_", extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="LEAF_", env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True
+    )
 
     kafka: str | None = Field(None, validation_alias=AliasChoices("KAFKA", "kafka"))
     """Bootstrap servers of an existing Kafka; None: start one."""

@@ -1,0 +1,56 @@
+"""The project's own services as processes: the same commands as in the container images."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from ops.process import LOOPBACK, Process
+
+ROOT: Final = Path(__file__).parents[1]
+
+
+def answers(url: str) -> bool:
+    """Whether a GET there succeeds."""
+    try:
+        return httpx.get(url, timeout=2).is_success
+    except httpx.TransportError:
+        return False
+
+
+def api(name: str, host: str, port: int, *, env: Mapping[str, str], logs: Path) -> Process:
+    """One API process."""
+    return Process(
+        name,
+        [sys.executable, "-m", "producer_api"],
+        log=logs / f"{name}.log",
+        env={**env, "LEAF_API_HOST": host, "LEAF_API_PORT": str(port)},
+        cwd=ROOT,
+        ready=lambda: answers(f"http://{LOOPBACK}:{port}/readyz"),
+    )
+
+
+def worker(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) -> Process:
+    """One inference worker; it answers once its models are loaded."""
+    return Process(
+        name,
+        [sys.executable, "-m", "stream_workers"],
+        log=logs / f"{name}.log",
+        env={**env, "LEAF_WORKER_METRICS_PORT": str(metrics_port)},
+        cwd=ROOT,
+        ready=lambda: answers(f"http://{LOOPBACK}:{metrics_port}/metrics"),
+    )
+
+
+def sink(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) -> Process:
+    """The sink."""
+    return Process(
+        name,
+        [sys.executable, "-m", "result_sink"],
+        log=logs / f"{name}.log",
+        env={**env, "LEAF_SINK_METRICS_PORT": str(metrics_port)},
+        cwd=ROOT,
+        ready=lambda: answers(f"http://{LOOPBACK}:{metrics_port}/metrics"),
+    )
