@@ -1,0 +1,66 @@
+"""What a feed's source gives: the one place that knows which kinds there are."""
+
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from producer_api.ingestion.archive import archived, entries, open_archive
+from producer_api.ingestion.feed import Feed
+from producer_api.ingestion.folder import folder, pictures, watched
+from producer_api.ingestion.frame import Frame
+from producer_api.ingestion.settings import IngestSettings
+from schemas.errors import ConfigurationError
+
+
+@dataclass(frozen=True)
+class Source:
+    """A feed's frames; a None among them: nothing more just now."""
+
+    frames: Iterator[Frame | None]
+    total: int | None = None
+    """How many there will be, where known; of a video about."""
+    live: bool = False
+    """A camera does not wait: what can't be sent now is dropped."""
+
+
+def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
+    """Open a folder, zip, video file or camera. Raises ConfigurationError."""
+    path = Path(feed.source)
+    if feed.is_stream or not (path.is_dir() or zipfile.is_zipfile(path)):
+        return _moving(feed, settings, stop, patient=patient)
+    if feed.fps:
+        msg = f"{feed.title} has no frame rate"
+        raise ConfigurationError(msg, "--fps is for videos and cameras.")
+    if path.is_dir():
+        if feed.watch:
+            return Source(watched(feed, settings.watch_seconds, stop))
+        paths = pictures(path)
+        return Source(folder(feed, paths), len(paths))
+    _refuse_watch(feed)
+    archive = open_archive(feed.source)
+    infos = entries(archive)
+    return Source(archived(feed, archive, infos), len(infos))
+
+
+def _moving(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
+    from producer_api.ingestion.video import expected_frames, live, open_video, video  # noqa: PLC0415  FFmpeg: 100 ms
+
+    _refuse_watch(feed)
+    if feed.camera_from_folder:
+        msg = f"{feed.title} has no sub-folders"
+        raise ConfigurationError(msg, "Give its --camera.")
+    if feed.is_stream:
+        return Source(live(feed, settings, stop, patient=patient), live=True)
+    if not Path(feed.source).exists():
+        msg = f"{feed.source} does not exist"
+        raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
+    container = open_video(feed.source)
+    return Source(video(feed, container), expected_frames(container, feed.fps))
+
+
+def _refuse_watch(feed: Feed) -> None:
+    if feed.watch:
+        msg = f"{feed.title} can't be watched"
+        raise ConfigurationError(msg, "--watch is for folders.")
