@@ -55,20 +55,22 @@ class Follower:
     """Fills a timeline from the compacted topic `leaf.experiments`."""
 
     def __init__(self, bootstrap: str, timeline: Timeline, on_change: Callable[[Experiment], None]) -> None:
+        self._bootstrap = bootstrap
         self._timeline = timeline
         self._on_change = on_change
-        self._partition = TopicPartition(EXPERIMENTS.name, 0)
-        self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
-        )
+        self._consumer: AIOKafkaConsumer
 
     async def catch_up(self) -> None:
         """Read everything that is there now."""
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._bootstrap, enable_auto_commit=False, auto_offset_reset="earliest"
+        )
         await self._consumer.start()
-        self._consumer.assign([self._partition])
-        end = (await self._consumer.end_offsets([self._partition]))[self._partition]
-        await self._consumer.seek_to_beginning(self._partition)
-        while await self._consumer.position(self._partition) < end:
+        partition = TopicPartition(EXPERIMENTS.name, 0)
+        self._consumer.assign([partition])
+        end = (await self._consumer.end_offsets([partition]))[partition]
+        await self._consumer.seek_to_beginning(partition)
+        while await self._consumer.position(partition) < end:
             for experiment in await self._read(timeout_ms=500):
                 log.info("experiment %s, %s, from %s", experiment.id, experiment.status, experiment.effective_at)
 

@@ -74,7 +74,8 @@ class Journal:
                     path.unlink()
                     for position in positions:
                         self._deaths[position] = self.deaths(position) + 1
-                    log.warning("a worker was killed with %d photographs in work", len(positions))
+                    if positions:
+                        log.warning("a worker was killed with %d photographs in work", len(positions))
             self._write_tally()
 
     def close(self) -> None:

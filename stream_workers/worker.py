@@ -37,6 +37,7 @@ class Worker(faust.Worker):  # type: ignore[misc]
         asyncio.set_event_loop(loop)
         app = faust_app(settings)
         super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
+        self.spinner = None  # Faust's own; it writes escape codes into logs
         self._settings = settings
         self._registry = Registry(settings.models, loader)
         self._timeline = Timeline()
