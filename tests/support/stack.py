@@ -27,6 +27,10 @@ class Stack:
         """`run.json`."""
         return dict(json.loads((self.var / "run.json").read_text()))
 
+    def apis(self) -> list[str]:
+        """Addresses of the API processes, behind nginx's back."""
+        return [f"127.0.0.1:{port}" for name, port in self.running["ports"].items() if name.startswith("api-")]
+
     def upload(self, photograph: Path, **form: str) -> dict[str, str]:
         """Post a photograph until it is accepted; the body of the 202."""
         deadline = time.monotonic() + 40

@@ -1,0 +1,97 @@
+"""A model whose answer a test can predict, computed by an engine that needs no weights, and a worker that uses it.
+
+`python -m tests.support.workers SECONDS` runs a worker like `python -m stream_workers`, with `SECONDS` a batch.
+"""
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from schemas import logs
+from schemas.card import Calibration, ModelCard, Preprocessing
+from schemas.labels import LABELS
+from stream_workers.engines import Outputs
+from stream_workers.engines.engine import Images
+from stream_workers.settings import WorkerSettings
+from stream_workers.topology import images_topic_id
+from stream_workers.worker import Worker
+
+PX = 32
+KILLER = 255
+"""A picture as bright as this kills the process that computes it."""
+
+
+class FlatEngine:
+    """Says of a one-coloured picture: the label whose number is its brightness / 20."""
+
+    name = "openvino"
+
+    def __init__(self, ceiling: int = 8, seconds: float = 0) -> None:
+        self.ceiling = ceiling
+        self.seconds = seconds
+        self.batches: list[int] = []
+
+    def infer(self, images: Images) -> Outputs:
+        assert 1 <= len(images) <= self.ceiling
+        assert images.dtype == np.uint8
+        assert images.shape[1:] == (PX, PX, 3)
+        self.batches.append(len(images))
+        time.sleep(self.seconds)
+        brightness = images.mean(axis=(1, 2, 3), dtype=np.float64)
+        evidence = np.zeros((len(images), 2, 2, len(LABELS)), np.float32)
+        evidence[..., :] = -np.abs(brightness[:, None, None, None] / 20 - np.arange(len(LABELS))) * 10
+        return Outputs(evidence.mean(axis=(1, 2)), np.full(len(images), 3, np.float32), evidence)
+
+
+def write_model(models: Path, name: str = "flat", version: str = "1", **changes: object) -> ModelCard:
+    """A model's directory with a card and one file."""
+    directory = models / name / version
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "weights.npz").write_bytes(version.encode())
+    card = ModelCard.model_validate(
+        {
+            "name": name,
+            "version": version,
+            "architecture": "flat",
+            "preprocessing": Preprocessing(px=PX),
+            "files": {"weights.npz": hashlib.sha256(version.encode()).hexdigest()},
+            "batch_ceiling": {"openvino": 8},
+            "calibration": Calibration(
+                temperature=1, confidence_threshold=0.5, gate_temperature=1, gate_threshold=0.5
+            ),
+            "metrics": {},
+            "data_fingerprint": "none",
+            "code_fingerprint": "none",
+            "recipe": {},
+            "trained_at": datetime.now(UTC),
+        }
+        | changes
+    )
+    (directory / "card.json").write_text(card.model_dump_json())
+    return card
+
+
+class KillableEngine(FlatEngine):
+    """Dies of a white picture, as an engine's bug in native code would let it."""
+
+    def infer(self, images: Images) -> Outputs:
+        if len(images) and (images.reshape(len(images), -1).min(axis=1) >= KILLER - 5).any():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().infer(images)
+
+
+def main() -> None:
+    settings = WorkerSettings()
+    logs.configure("INFO")
+    topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
+    Worker(settings, topic_id, lambda _directory, _card: KillableEngine(seconds=float(sys.argv[1]))).execute()
+
+
+if __name__ == "__main__":
+    main()
