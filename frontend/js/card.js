@@ -11,11 +11,16 @@ export class Card {
   constructor(name) {
     this.element = template.content.firstElementChild.cloneNode(true);
     this.photo = new Photo(this.part(".photo"));
-    this.name = name;
-    this.element.setAttribute("aria-label", name);
-    this.part(".remove").setAttribute("aria-label", `Remove ${name}`);
+    this.rename(name);
     this.part(".remove").addEventListener("click", () => this.element.dispatchEvent(new Event("remove")));
     this.part(".retry").addEventListener("click", () => this.element.dispatchEvent(new Event("retry")));
+  }
+
+  rename(name) {
+    this.name = name;
+    this.part(".name").textContent = name;
+    this.element.setAttribute("aria-label", name);
+    this.part(".remove").setAttribute("aria-label", `Remove ${name}`);
   }
 
   part(selector) {
@@ -25,7 +30,7 @@ export class Card {
   // state: waiting | sending | queued | done | failed | problem; the style sheet does the rest.
   state(state, text) {
     this.element.dataset.state = state;
-    this.part(".status-text").textContent = text;
+    this.part(".status").textContent = text;
     this.part(".sending").hidden = state !== "sending";
     this.part(".problem").hidden = true;
   }
@@ -35,17 +40,17 @@ export class Card {
     this.part(".sending").value = share;
   }
 
-  problem({ title, detail, remedy }, { retry }) {
-    this.state("problem", this.name);
+  problem({ title, detail, remedy, passing }, state = "problem") {
+    this.state(state, "Not diagnosed");
     this.part(".problem").hidden = false;
     this.part(".problem-title").textContent = title;
     this.part(".problem-detail").textContent = [detail, remedy].filter(Boolean).map(sentence).join(" ");
-    this.part(".retry").hidden = !retry;
+    this.part(".retry").hidden = !passing;
   }
 
   done(result) {
     const words = verdict(result);
-    this.state("done", this.name);
+    this.state("done", "Done");
     Object.assign(this.element.dataset, { tone: words.tone, verdict: result.verdict, label: result.label });
     this.part(".answer").hidden = false;
     this.part(".answer-label").textContent = words.title;

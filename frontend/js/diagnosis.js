@@ -27,7 +27,7 @@ export function diagnose(file, announce) {
     id ??= (await sending.run(() => {
       signal.throwIfAborted();
       card.sending(0);
-      return upload(file, key, { onProgress: (share) => card.sending(share), onWait: waiting(card, "sending"), signal });
+      return upload(file, key, { onProgress: (share) => card.sending(share), onWait: waiting(card, "waiting"), signal });
     })).task_id;
     history.add(id);
     await answer(card, id, signal, announce);
@@ -66,7 +66,7 @@ export async function revisit(id, announce) {
     if (!problem.passing) history.remove(id);
     return null;
   }
-  if (result.queued_at) card.name = `Sent ${new Date(result.queued_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`;
+  if (result.queued_at) card.rename(`Sent ${new Date(result.queued_at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" })}`);
   const start = () => guarded(card, signal, announce, () => answer(card, id, signal, announce));
   card.element.addEventListener("retry", start);
   if (result.status === "queued") start();
@@ -76,9 +76,9 @@ export async function revisit(id, announce) {
 
 async function answer(card, id, signal, announce) {
   card.element.dataset.task = id;
-  card.state("queued", "Received; a model will look at it now");
+  card.state("queued", "Received, being looked at");
   const slow = setTimeout(() => {
-    card.state("queued", "Received and safe. It takes longer than usual; you may leave and come back");
+    card.state("queued", "Received and safe; it takes longer than usual. You may leave and come back");
   }, SLOW_MS);
   try {
     show(card, await follow(id, { onWait: waiting(card, "queued"), signal }), announce);
@@ -98,8 +98,7 @@ function show(card, result, announce) {
       title: "This photograph could not be diagnosed",
       detail: result.error ?? "",
       remedy: "Another photograph of the leaf may work.",
-    }), announce);
-    card.element.dataset.state = "failed";
+    }), announce, "failed");
   }
 }
 
@@ -113,8 +112,8 @@ async function guarded(card, signal, announce, action) {
   }
 }
 
-function report(card, problem, announce) {
-  card.problem(problem, { retry: problem.passing });
+function report(card, problem, announce, state) {
+  card.problem(problem, state);
   announce(`${card.name}: ${problem.title}`);
 }
 

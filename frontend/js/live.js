@@ -7,7 +7,6 @@ import { Slots } from "./slots.js";
 const held = new Slots(3);
 const LONG_POLL = 25;
 const SHORT_POLL = 2;
-const EVENTS = ["message", "queued", "done", "failed"];
 
 const known = (result) => result.status !== "queued";
 
@@ -31,11 +30,9 @@ function listen(id, signal) {
       settle(value);
     };
     const stop = () => finish(reject, signal.reason);
-    const hear = (event) => {
-      const result = JSON.parse(event.data);
-      if (known(result)) finish(resolve, result);
-    };
-    for (const name of EVENTS) source.addEventListener(name, hear);
+    const hear = (event) => finish(resolve, JSON.parse(event.data));
+    source.addEventListener("done", hear);
+    source.addEventListener("failed", hear);
     source.onerror = () => finish(resolve, null);
     signal.addEventListener("abort", stop);
   });
