@@ -1,0 +1,1 @@
+"""Predictions, replays and feedback from Kafka into Redis, effectively once. Nothing else writes Redis."""

@@ -1,0 +1,91 @@
+"""Which counters a prediction moves, and by how much."""
+
+from bisect import bisect_right
+from functools import lru_cache
+from typing import Final
+
+from result_sink.settings import SinkSettings
+from schemas import counters
+from schemas.labels import NOT_TOMATO_LEAF
+from schemas.prediction import Answer, Prediction
+
+FAILED: Final = "failed"
+"""What is shown instead of a label where there is no answer."""
+
+_BINS: Final = {name: [f"{name}:{index}" for index in range(len(edges) - 1)] for name, edges in counters.EDGES.items()}
+
+
+def shown(answer: Answer | None) -> str:
+    """The label that counts as the answer: one of the ten, `not_tomato_leaf`, or `failed`."""
+    if answer is None:
+        return FAILED
+    return NOT_TOMATO_LEAF if answer.verdict == NOT_TOMATO_LEAF else answer.label
+
+
+def fields(prediction: Prediction, latency_ms: int) -> dict[str, int]:
+    """Counter fields of one prediction with their increments (`schemas.counters`)."""
+    answer = prediction.answer
+    if answer is None:
+        return {counters.FAILED: 1}
+    label = shown(answer)
+    arm = counters.arm_scope(prediction.experiment, prediction.experiment_version, answer.arm)
+    found = {
+        counters.IMAGES: 1,
+        counters.LATENCY_SUM: latency_ms,
+        f"{counters.VERDICT}:{answer.verdict}": 1,
+        f"{counters.LABEL}:{label}": 1,
+        arm: 1,
+        bin_field(counters.CONFIDENCE, answer.confidence): 1,
+        bin_field(counters.LATENCY, latency_ms): 1,
+    }
+    if (features := prediction.features) is not None:
+        found[bin_field(counters.BRIGHTNESS, features.brightness)] = 1
+        found[bin_field(counters.CONTRAST, features.contrast)] = 1
+        found[bin_field(counters.RED, features.red)] = 1
+        found[bin_field(counters.GREEN, features.green)] = 1
+        found[bin_field(counters.BLUE, features.blue)] = 1
+    for shadow in prediction.shadows:
+        found[f"{counters.SHADOW}:{shadow.arm}:{label}:{shown(shadow)}"] = 1
+    return found
+
+
+def bin_field(histogram: str, value: float) -> str:
+    """Field of the bin that holds the value; the outer bins hold what lies outside."""
+    names = _BINS[histogram]
+    return names[min(max(bisect_right(counters.EDGES[histogram], value) - 1, 0), len(names) - 1)]
+
+
+class CounterSets:
+    """The hashes a photograph counts in, as the script takes them: a line `<expiry, s> <key>` each.
+
+    A bucket expires when the first photograph of it would: so a rebuild from the log never finds half of one.
+    """
+
+    def __init__(self, settings: SinkSettings) -> None:
+        self._hours_s = int(settings.retention_days * 86400)
+        self._minutes_s = int(settings.minute_hours * 3600)
+        self._live = lru_cache(maxsize=4096)(self._lines)
+
+    def live(self, prediction: Prediction) -> str:
+        """Minute and hour, of everything and of the arm; with a camera, the hours of the camera as well."""
+        arm = prediction.answer.arm if prediction.answer else None
+        minute = prediction.source.timestamp_ms // 60_000 * 60_000
+        return self._live(minute, prediction.experiment, prediction.experiment_version, arm, prediction.camera)
+
+    def of_run(self, run: str, done_at: int) -> str:
+        """A replay run counts apart, and as a whole; it expires after the hour of its last prediction."""
+        return f"{(done_at // 3_600_000 + 1) * 3600 + self._hours_s} {counters.run_counters_key(run)}"
+
+    def _lines(
+        self, minute_ms: int, experiment: str | None, version: int | None, arm: str | None, camera: str | None
+    ) -> str:
+        hour = minute_ms // 3_600_000 * 3600
+        scopes = [counters.ALL, counters.arm_scope(experiment, version, arm)]
+        lines = [
+            f"{minute_ms // 1000 + self._minutes_s} {counters.bucket_key('minute', minute_ms, scope)}"
+            for scope in scopes
+        ]
+        if camera is not None:
+            scopes += [counters.camera_scope(camera), counters.arm_scope(experiment, version, arm, camera)]
+        lines += [f"{hour + self._hours_s} {counters.bucket_key('hour', minute_ms, scope)}" for scope in scopes]
+        return "\n".join(lines)

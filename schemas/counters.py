@@ -1,0 +1,121 @@
+"""Names of what the sink keeps in Redis beside the results: counters, camera and run views, feedback, offsets.
+
+Every counter is a hash of the same fields. There is one for each step of time and each scope that a photograph falls
+in, so that analytics reads any range by adding hashes. A photograph's time is the broker timestamp of its image event.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
+
+Step = Literal["minute", "hour"]
+STEP_SECONDS: Final[dict[Step, int]] = {"minute": 60, "hour": 3600}
+
+ALL: Final = "all"
+"""Scope of every photograph."""
+NO_ARM: Final = "-"
+"""Stands for the experiment or arm where there is none: outside of experiments, and in failures."""
+
+#: Fields with one number.
+IMAGES: Final = "images"
+"""Photographs with an answer."""
+FAILED: Final = "failed"
+"""Photographs whose result is a failure."""
+LATENCY_SUM: Final = "latency_ms"
+"""Sum over `images` of the time from image to prediction in the log. Divided by the bucket's length it is the mean
+backlog, number of photographs waiting or in work (Little 1961, L = lambda W)."""
+
+#: Fields `name:value`, a histogram each that sums to `images`.
+VERDICT: Final = "verdict"
+LABEL: Final = "label"
+"""The label shown: the most probable one, or `not_tomato_leaf` by the verdict."""
+ARM: Final = "arm"
+"""`arm:<experiment>:<version>:<arm>`."""
+CONFIDENCE: Final = "confidence"
+LATENCY: Final = "latency"
+BRIGHTNESS: Final = "brightness"
+CONTRAST: Final = "contrast"
+RED: Final = "red"
+GREEN: Final = "green"
+BLUE: Final = "blue"
+
+#: Fields with two or three values.
+FEEDBACK: Final = "feedback"
+"""`feedback:<label shown>:<true label>`."""
+SHADOW: Final = "shadow"
+"""`shadow:<shadow arm>:<label shown>:<shadow's label>`."""
+
+EDGES: Final[dict[str, tuple[float, ...]]] = {
+    CONFIDENCE: tuple(index / 20 for index in range(21)),
+    LATENCY: (0.0, *(round(10 * 2 ** (index / 6), 1) for index in range(121))),
+    BRIGHTNESS: tuple(float(edge) for edge in range(0, 257, 16)),
+    CONTRAST: tuple(float(edge) for edge in range(0, 129, 8)),
+    RED: tuple(float(edge) for edge in range(0, 257, 16)),
+    GREEN: tuple(float(edge) for edge in range(0, 257, 16)),
+    BLUE: tuple(float(edge) for edge in range(0, 257, 16)),
+}
+"""Histogram -> edges of its bins: bin i holds edges[i] <= x < edges[i + 1], the first and last also what lies outside.
+Latency in ms, 12 % wide bins up to 2.9 hours; the others in the units of `schemas.prediction`. A model card's drift
+baselines use the same edges."""
+
+TOTALS_KEY: Final = "leaf:totals"
+"""Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`."""
+COMPLETE_SINCE_KEY: Final = "leaf:complete_since"
+"""Hash, `<topic>:<topic id>:<partition>` -> ms: what is older may be missing. No field: complete from the beginning."""
+OFFSETS_KEY: Final = "leaf:offsets"
+"""Hash, `<topic>:<topic id>:<partition>` -> offset of the first record that is not applied yet."""
+CAMERAS_KEY: Final = "leaf:cameras"
+"""Sorted set: camera id by the time of its last frame, ms."""
+RUNS_KEY: Final = "leaf:runs"
+"""Sorted set: replay run by the time of its last prediction, ms."""
+
+
+def arm_scope(experiment: str | None, version: int | None, arm: str | None, camera: str | None = None) -> str:
+    """Scope of one arm, of one camera if given."""
+    scope = f"{ARM}:{experiment or NO_ARM}:{version or 0}:{arm or NO_ARM}"
+    return scope if camera is None else f"{scope}:{camera_scope(camera)}"
+
+
+def camera_scope(camera: str) -> str:
+    """Scope of one camera, whatever the arm."""
+    return f"camera:{camera}"
+
+
+def bucket_key(step: Step, timestamp_ms: int, scope: str = ALL) -> str:
+    """Counter hash of the minute or hour that holds the time. Minutes know no camera scopes."""
+    seconds = STEP_SECONDS[step]
+    return f"leaf:{step}:{timestamp_ms // 1000 // seconds * seconds}:{scope}"
+
+
+def run_counters_key(run: str) -> str:
+    """Counter hash of a whole replay run."""
+    return f"leaf:run:{run}:counters"
+
+
+def run_results_key(run: str) -> str:
+    """Sorted set of a run's image ids by the time of their image event, ms."""
+    return f"leaf:run:{run}:results"
+
+
+def camera_results_key(camera: str) -> str:
+    """Sorted set of a camera's image ids by the time of their image event, ms."""
+    return f"leaf:camera:{camera}:results"
+
+
+def feedback_key(image_id: str) -> str:
+    """Hash of the last feedback on a photograph: `label`, and `feedback`, the event's JSON."""
+    return f"leaf:feedback:{image_id}"
+
+
+def total(hashes: Iterable[Mapping[str, str]]) -> Counter[tuple[str, ...]]:
+    """Several counter hashes as one, with the fields split: `("images",)`, `("label", "healthy")`, ..."""
+    summed: Counter[tuple[str, ...]] = Counter()
+    for counters in hashes:
+        for field, count in counters.items():
+            summed[tuple(field.split(":"))] += int(count)
+    return summed
+
+
+def bins(summed: Mapping[tuple[str, ...], int], histogram: str) -> list[int]:
+    """Counts of one of `EDGES`' histograms, bin by bin."""
+    return [summed.get((histogram, str(index)), 0) for index in range(len(EDGES[histogram]) - 1)]
