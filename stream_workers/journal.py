@@ -4,6 +4,7 @@ import fcntl
 import json
 import logging
 import os
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,8 +37,8 @@ class Journal:
         self._deaths: dict[Position, int] = {}
         self._in_work: set[Position] = set()
         with self._locked():
-            self._path = self._directory / f"{os.getpid()}.journal"
-            self._path.unlink(missing_ok=True)
+            # In containers every worker has the same process id, before and after a restart.
+            self._path = self._directory / f"{os.getpid()}-{uuid.uuid4().hex}.journal"
             self._file = self._path.open("wb", buffering=0)
             fcntl.flock(self._file, fcntl.LOCK_EX)
         self.adopt()
