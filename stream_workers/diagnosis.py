@@ -33,15 +33,14 @@ class Diagnosis:
     async def assign(self, photographs: Sequence[Photograph]) -> None:
         """Read the events and find their models, loading what is not loaded yet."""
         for photograph in photographs:
-            if photograph.failure:
-                continue
             try:
                 image = ImageEvent.read(photograph.key, photograph.value, photograph.headers)
                 photograph.image = image
                 if not self._broker_time:
                     photograph.timestamp_ms = int(image.accepted_at.timestamp() * 1000)
-                photograph.assignment = self._route(image, photograph.timestamp_ms)
-                photograph.models = await self._models(photograph.assignment)
+                if not photograph.failure:
+                    photograph.assignment = self._route(image, photograph.timestamp_ms)
+                    photograph.models = await self._models(photograph.assignment)
             except EventError as error:
                 photograph.fail("unprocessable", error)
             except ModelError as error:

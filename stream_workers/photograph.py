@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple
 
-from schemas.image import ImageEvent
+from pydantic import TypeAdapter
+
+from schemas.image import ImageEvent, ImageId
 from schemas.prediction import Answer, Failure, Features, Prediction, RunName, Source
 from schemas.topics import IMAGES
 from stream_workers.assignment import Assignment, Variant
@@ -14,6 +16,7 @@ from stream_workers.decoding import Pixels
 from stream_workers.models import Model
 
 _MAX_ERROR_CHARS = 500
+_IMAGE_ID = TypeAdapter(ImageId)
 
 
 class Position(NamedTuple):
@@ -60,7 +63,7 @@ class Photograph:
         )
         answered = assignment is not None and self.failure is None
         return Prediction(
-            image_id=image.id if image else self._nameless(topic_id),
+            image_id=image.id if image else self._id(topic_id),
             source=source,
             camera=image.camera if image else None,
             captured_at=image.captured_at if image else None,
@@ -77,7 +80,10 @@ class Photograph:
             predicted_at=datetime.now(UTC),
         )
 
-    def _nameless(self, topic_id: str) -> str:
-        """An id for the result of a record that carries no valid one."""
-        topic = re.sub(r"[^A-Za-z0-9_-]", "_", topic_id)
-        return f"position-{topic}-{self.position.partition}-{self.position.offset}"
+    def _id(self, topic_id: str) -> str:
+        """The id in the headers of a record that is no image event, or one made of its position."""
+        try:
+            return _IMAGE_ID.validate_python(dict(self.headers).get("ce_id", b"").decode())
+        except ValueError:
+            topic = re.sub(r"[^A-Za-z0-9_-]", "_", topic_id)
+            return f"position-{topic}-{self.position.partition}-{self.position.offset}"
