@@ -76,7 +76,7 @@ class Process:
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
         ready: Callable[[], bool] | None = None,
-        start_seconds: float = 60,
+        start_seconds: float = 120,
         stop_seconds: float = 12,
     ) -> None:
         self.name = name
