@@ -64,8 +64,11 @@ export class Card {
 
   #sure(result, text) {
     this.part(".sure").hidden = false;
-    this.part(".sure-bar").value = result.confidence;
-    this.part(".sure-bar").setAttribute("aria-label", `Confidence: ${text}`);
+    const bar = this.part(".sure-bar");
+    bar.style.setProperty("--share", result.confidence);
+    bar.setAttribute("aria-valuenow", result.confidence);
+    bar.setAttribute("aria-valuetext", text);
+    bar.setAttribute("aria-label", "Confidence");
     this.part(".sure-text").textContent = text;
     this.part(".top3").hidden = false;
     this.part(".top3-list").replaceChildren(...result.top3.map(weighed));
@@ -81,9 +84,9 @@ export class Card {
 function weighed({ label, display_name: name, probability }) {
   const item = element("li");
   item.dataset.label = label;
-  const bar = element("meter");
-  bar.value = probability;
-  bar.setAttribute("aria-hidden", "true");
+  const bar = element("span");
+  bar.className = "bar";
+  bar.style.setProperty("--share", probability);
   item.append(element("span", name), bar, element("span", percent(probability)));
   return item;
 }

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 from chromium import chromium, opened
-from door import ROOT, Door
+from door import Door
 from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, FilePayload, Page
 
+from ops.nginx import ROOT
 from ops.process import Process, accepts, free_port
 
 
