@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import io
 import os
 import signal
 import sys
@@ -12,12 +13,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from schemas import logs
 from schemas.card import Calibration, ModelCard, Preprocessing
+from schemas.image import ImageEvent
 from schemas.labels import LABELS
 from stream_workers.engines import Outputs
 from stream_workers.engines.engine import Images
+from stream_workers.photograph import Photograph, Position
 from stream_workers.settings import WorkerSettings
 from stream_workers.topology import images_topic_id
 from stream_workers.worker import Worker
@@ -62,9 +66,7 @@ def write_model(models: Path, name: str = "flat", version: str = "1", **changes:
             "preprocessing": Preprocessing(px=PX),
             "files": {"weights.npz": hashlib.sha256(version.encode()).hexdigest()},
             "batch_ceiling": {"openvino": 8},
-            "calibration": Calibration(
-                temperature=1, confidence_threshold=0.5, gate_temperature=1, gate_threshold=0.5
-            ),
+            "calibration": Calibration(temperature=1, confidence_threshold=0.5, gate_temperature=1, gate_threshold=0.5),
             "metrics": {},
             "data_fingerprint": "none",
             "code_fingerprint": "none",
@@ -84,6 +86,33 @@ class KillableEngine(FlatEngine):
         if len(images) and (images.reshape(len(images), -1).min(axis=1) >= KILLER - 5).any():
             os.kill(os.getpid(), signal.SIGKILL)
         return super().infer(images)
+
+
+def jpeg(brightness: int = 100, size: tuple[int, int] = (64, 64)) -> bytes:
+    out = io.BytesIO()
+    Image.new("RGB", size, (brightness,) * 3).save(out, "JPEG", quality=95)
+    return out.getvalue()
+
+
+def image_event(number: int = 0, **changes: object) -> ImageEvent:
+    fields = {
+        "id": f"image-{number:016d}",
+        "jpeg": jpeg(),
+        "accepted_at": datetime(2026, 11, 23, 12, tzinfo=UTC),
+        "key": f"image-{number:016d}",
+    }
+    return ImageEvent.model_validate(fields | changes)
+
+
+def photograph(number: int = 0, timestamp_ms: int = 1_000_000, **changes: object) -> Photograph:
+    record = image_event(number, **changes).envelope()
+    return Photograph(
+        position=Position(number % 4, number),
+        timestamp_ms=timestamp_ms,
+        key=record.key.encode(),
+        value=record.value,
+        headers=record.headers(),
+    )
 
 
 def main() -> None:

@@ -1,0 +1,128 @@
+import asyncio
+
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from workers import photograph
+
+from schemas.prediction import Prediction
+from stream_workers import acknowledgement
+from stream_workers.acknowledgement import Acknowledgement, OrderError
+
+TOPIC_ID = "Jd8-topic_id-of-Kafka"
+
+
+class Broker:
+    """Keeps what is sent; acknowledges, refuses, or waits."""
+
+    def __init__(self, *refusals: BaseException) -> None:
+        self.refusals = list(refusals)
+        self.sent: list[tuple] = []
+        self.stored: list[tuple] = []
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+
+    async def send(self, *record):
+        self.sent.append(record)
+
+        async def acknowledged() -> None:
+            await self.go_on.wait()
+            if self.refusals:
+                raise self.refusals.pop(0)
+            self.stored.append(record)
+
+        return asyncio.ensure_future(acknowledged())
+
+
+class Event:
+    def __init__(self, number: int, acked: list[int]) -> None:
+        self.number, self.log = number, acked
+
+    def ack(self) -> bool:
+        self.log.append(self.number)
+        return True
+
+
+def batch(promise: Acknowledgement, acked: list[int], count: int = 3):
+    photographs = [photograph(number) for number in range(count)]
+    for number, item in enumerate(photographs):
+        item.fail("failed", "a test")
+        promise.accept(item, Event(number, acked))
+    return photographs
+
+
+@pytest.fixture(autouse=True)
+def _no_pause(monkeypatch) -> None:
+    monkeypatch.setattr(acknowledgement, "_FIRST_PAUSE_S", 0.01)
+
+
+async def test_nothing_is_acknowledged_before_the_broker_has_everything() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked)
+    broker.go_on.clear()
+    task = asyncio.create_task(promise.publish(photographs))
+    await asyncio.sleep(0.05)
+    assert len(broker.sent) == 6
+    assert acked == []
+    broker.go_on.set()
+    await task
+    assert acked == [0, 1, 2]
+
+
+async def test_predictions_go_to_the_photographs_partition_and_key() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked)
+    await promise.publish(photographs)
+    for item in photographs:
+        topics = {record[0]: record for record in broker.stored if record[1] == item.key}
+        assert {record[3] for record in topics.values()} == {item.position.partition}
+        _topic, key, value, _, headers = topics["leaf.predictions"]
+        prediction = Prediction.read(key, value, headers)
+        assert prediction.source.offset == item.position.offset
+        assert topics["leaf.images.failed"][2] == item.value
+
+
+async def test_refused_records_are_sent_again_and_only_they() -> None:
+    broker, acked = Broker(KafkaConnectionError(), KafkaConnectionError()), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    await promise.publish(batch(promise, acked))
+    assert len(broker.sent) == 8
+    assert len(broker.stored) == 6
+    assert acked == [0, 1, 2]
+
+
+async def test_acknowledging_past_an_unfinished_photograph_is_refused() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked)
+    with pytest.raises(OrderError):
+        await promise.publish(photographs[1:])
+    assert acked == []
+
+
+async def test_a_dead_letter_that_is_too_large_loses_its_value_not_its_place() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked, count=1)
+
+    async def send(topic, key, value, *rest):
+        if topic == "leaf.images.failed" and value is not None:
+            raise MessageSizeTooLargeError
+        return await Broker.send(broker, topic, key, value, *rest)
+
+    promise._send = send
+    await promise.publish(photographs)
+    assert [(record[0], record[2] is None) for record in broker.stored] == [
+        ("leaf.predictions", False),
+        ("leaf.images.failed", True),
+    ]
+    assert acked == [0]
+
+
+async def test_an_unknown_error_is_not_swallowed() -> None:
+    broker, acked = Broker(ZeroDivisionError()), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    with pytest.raises(ZeroDivisionError):
+        await promise.publish(batch(promise, acked))
+    assert acked == []

@@ -1,0 +1,151 @@
+import logging
+
+import numpy as np
+import pytest
+from workers import FlatEngine, image_event, jpeg, photograph, write_model
+
+from schemas.image import ImageEvent
+from schemas.labels import LABELS
+from stream_workers.assignment import Assignment, Variant
+from stream_workers.diagnosis import Diagnosis
+from stream_workers.models import Registry
+
+FLAT = Variant("flat", "flat", "1")
+
+
+def route(*shadows: Variant):
+    return lambda image, _: Assignment(FLAT, shadows, "default", 3)
+
+
+async def diagnose(diagnosis: Diagnosis, *photographs) -> None:
+    await diagnosis.assign(photographs)
+    diagnosis.decode(photographs)
+    await diagnosis.compute(photographs)
+
+
+async def test_each_gets_its_own_answer(registry) -> None:
+    shades = [0, 40, 80, 120, 160, 180]
+    photographs = [photograph(n, jpeg=jpeg(shade)) for n, shade in enumerate(shades)]
+    await diagnose(Diagnosis(registry, route(), attempts=3), *photographs)
+    for shade, done in zip(shades, photographs, strict=True):
+        prediction = done.prediction("topic-id")
+        assert prediction.answer.label == LABELS[shade // 20]
+        assert prediction.answer.batch == len(shades)
+        assert prediction.image_id == done.image.id
+        assert prediction.features.brightness == pytest.approx(shade, abs=2)
+        assert (prediction.experiment, prediction.experiment_version) == ("default", 3)
+        assert prediction.source.model_dump() == {
+            "topic": "leaf.images",
+            "topic_id": "topic-id",
+            "partition": done.position.partition,
+            "offset": done.position.offset,
+            "timestamp_ms": 1_000_000,
+        }
+        assert not done.pixels
+
+
+async def test_shadows_compute_along(models, registry, caplog) -> None:
+    write_model(models, version="2")
+    shadows = (Variant("new", "flat", "2"), Variant("missing", "nothing", "1"))
+    done = photograph()
+    await diagnose(Diagnosis(registry, route(*shadows), attempts=3), done)
+    prediction = done.prediction("t")
+    assert prediction.answer.arm == "flat"
+    assert [(shadow.arm, shadow.version) for shadow in prediction.shadows] == [("new", "2")]
+
+
+@pytest.mark.parametrize(
+    ("value", "error"), [(b"noise", "not a JPEG"), (b"", "empty"), (None, "empty"), (jpeg()[:-100], "can't be decoded")]
+)
+async def test_bytes_that_are_no_picture_fail_alone(registry, value, error) -> None:
+    bad, good = photograph(1), photograph(2)
+    bad.value = value
+    await diagnose(Diagnosis(registry, route(), attempts=3), bad, good)
+    prediction = bad.prediction("t")
+    assert prediction.failure.kind == "unprocessable"
+    assert error in prediction.failure.error
+    assert prediction.image_id == "image-0000000000000001"
+    assert good.prediction("t").answer is not None
+
+
+@pytest.mark.parametrize("headers", [[], [("ce_id", b"x")], [("ce_id", b"\xff")], [("traceparent", b"\xff")]])
+async def test_a_record_that_is_no_event_is_named_by_its_position(registry, headers) -> None:
+    bad = photograph(7)
+    bad.headers = headers
+    await diagnose(Diagnosis(registry, route(), attempts=3), bad)
+    prediction = bad.prediction("a+b/c.long")
+    assert prediction.failure.kind == "unprocessable"
+    assert prediction.image_id == "position-a_b_c_long-3-7"
+
+
+async def test_a_bad_id_is_no_id(registry) -> None:
+    bad = photograph(7)
+    bad.headers = [(name, b"../../etc" if name == "ce_id" else value) for name, value in bad.headers]
+    await diagnose(Diagnosis(registry, route(), attempts=3), bad)
+    assert bad.prediction("the-topic").image_id == "position-the-topic-3-7"
+
+
+async def test_a_record_that_is_no_event_keeps_a_valid_id(registry) -> None:
+    bad = photograph(7)
+    bad.headers = [("ce_id", b"image-of-someone-77")]
+    await diagnose(Diagnosis(registry, route(), attempts=3), bad)
+    assert bad.prediction("t").image_id == "image-of-someone-77"
+
+
+async def test_what_was_given_up_before_keeps_its_name_and_is_not_decoded(registry) -> None:
+    convicted = photograph(7, camera="camera-1")
+    convicted.fail("unprocessable", "killed two workers")
+    await diagnose(Diagnosis(registry, route(), attempts=3), convicted)
+    prediction = convicted.prediction("t")
+    assert (prediction.image_id, prediction.camera) == ("image-0000000000000007", "camera-1")
+    assert prediction.features is None
+    assert prediction.failure.error == "killed two workers"
+
+
+class Dark(FlatEngine):
+    """Raises where the brightness is 160, `times` times."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.times = times
+
+    def infer(self, images):
+        if self.times and (np.abs(images.mean(axis=(1, 2, 3)) - 160) < 3).any():
+            self.times -= 1
+            raise RuntimeError("no memory")
+        return super().infer(images)
+
+
+async def test_an_engine_that_fails_on_one_picture_fails_only_that_one(models, caplog) -> None:
+    registry = Registry(models, lambda *_: Dark(10**6))
+    photographs = [photograph(n, jpeg=jpeg(shade)) for n, shade in enumerate((40, 160, 80))]
+    with caplog.at_level(logging.CRITICAL):
+        await diagnose(Diagnosis(registry, route(), attempts=3), *photographs)
+    outcomes = [done.prediction("t") for done in photographs]
+    assert [p.failure.kind if p.failure else p.answer.label for p in outcomes] == [LABELS[2], "failed", LABELS[4]]
+    assert "no memory" in outcomes[1].failure.error
+
+
+async def test_a_passing_failure_is_retried(models, caplog) -> None:
+    registry = Registry(models, lambda *_: Dark(3))
+    done = photograph(jpeg=jpeg(160))
+    await diagnose(Diagnosis(registry, route(), attempts=3), done)
+    assert done.prediction("t").answer.label == LABELS[8]
+
+
+async def test_no_model_is_a_failure_that_may_be_retried(registry) -> None:
+    done = photograph()
+    await diagnose(Diagnosis(registry, lambda *_: Assignment(Variant("a", "nothing", None)), attempts=3), done)
+    assert done.prediction("t").failure.kind == "failed"
+
+
+async def test_embedded_brokers_time_is_not_believed(registry) -> None:
+    seen = []
+
+    def note(image: ImageEvent, timestamp_ms: int) -> Assignment:
+        seen.append(timestamp_ms)
+        return Assignment(FLAT)
+
+    for broker_time in (True, False):
+        await diagnose(Diagnosis(registry, note, attempts=3, broker_time=broker_time), photograph(timestamp_ms=7))
+    assert seen == [7, int(image_event().accepted_at.timestamp() * 1000)]

@@ -1,0 +1,113 @@
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from stream_workers.journal import Journal
+from stream_workers.photograph import Position
+
+
+@pytest.fixture
+def open_journal(tmp_path) -> Iterator[Callable[..., Journal]]:
+    """Journals of this process, closed in the end."""
+    with ExitStack() as stack:
+
+        def make(topic: str = "topic") -> Journal:
+            journal = Journal(tmp_path, topic)
+            stack.callback(journal.close)
+            return journal
+
+        yield make
+
+
+POSITIONS = [Position(0, 5), Position(3, 1_000_000)]
+
+
+def work(directory, positions, ended, orderly) -> None:
+    journal = Journal(directory, "topic")
+    journal.begin(positions)
+    journal.end(ended)
+    if orderly:
+        journal.close()
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def child(directory, positions, ended=(), *, orderly=False) -> None:
+    process = multiprocessing.get_context("fork").Process(target=work, args=(directory, positions, ended, orderly))
+    process.start()
+    process.join(20)
+    assert process.exitcode == (0 if orderly else -signal.SIGKILL)
+
+
+def test_a_kill_accuses_what_was_in_work(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS, ended=POSITIONS[:1])
+    journal = open_journal()
+    assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
+
+
+def test_deaths_add_up(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS)
+    child(tmp_path, POSITIONS[1:])
+    assert [open_journal().deaths(position) for position in POSITIONS] == [1, 2]
+
+
+def test_an_orderly_stop_accuses_nobody(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS, orderly=True)
+    assert open_journal().deaths(POSITIONS[0]) == 0
+
+
+def test_the_living_are_left_alone(tmp_path, open_journal) -> None:
+    go_on = multiprocessing.get_context("fork").Event()
+
+    def hold() -> None:
+        journal = Journal(tmp_path, "topic")
+        journal.begin(POSITIONS)
+        go_on.wait(30)
+
+    process = multiprocessing.get_context("fork").Process(target=hold)
+    process.start()
+    while not list((tmp_path / "topic").glob(f"{process.pid}-*.journal")):
+        time.sleep(0.01)
+    time.sleep(0.1)
+    journal = open_journal()
+    assert journal.deaths(POSITIONS[0]) == 0
+    process.kill()
+    process.join()
+    assert journal.deaths(POSITIONS[0]) == 0
+    journal.adopt()
+    assert journal.deaths(POSITIONS[0]) == 1
+
+
+def test_each_death_counts_once_whoever_looks(tmp_path, open_journal) -> None:
+    mine = open_journal()
+    child(tmp_path, POSITIONS)
+    mine.adopt()
+    mine.adopt()
+    assert mine.deaths(POSITIONS[0]) == 1
+
+
+def test_what_was_dealt_with_is_forgotten(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS)
+    journal = open_journal()
+    journal.forget(POSITIONS[:1])
+    assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
+    journal.adopt()
+    assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
+
+
+@pytest.mark.parametrize("damage", [b"", b"     999[[0", b"garbage", b"      14[[0,5],"])
+def test_a_damaged_file_accuses_nobody(tmp_path, damage, open_journal) -> None:
+    (tmp_path / "topic").mkdir()
+    (tmp_path / "topic" / "1.journal").write_bytes(damage)
+    (tmp_path / "topic" / "deaths.json").write_bytes(damage)
+    assert open_journal().deaths(POSITIONS[0]) == 0
+
+
+def test_another_topic_is_another_journal(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS)
+    assert open_journal("recreated").deaths(POSITIONS[0]) == 0

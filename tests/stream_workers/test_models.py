@@ -1,0 +1,126 @@
+import asyncio
+import logging
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from workers import PX, FlatEngine, write_model
+
+from schemas.card import ModelCard
+from schemas.errors import ConfigurationError, ModelError
+from stream_workers.engines import Outputs
+from stream_workers.models import Registry
+
+SHADES = range(4, 184, 8)
+
+
+async def test_the_newest_serves_where_no_version_is_named(models, registry) -> None:
+    write_model(models, version="2")
+    write_model(models, version="10")
+    assert (await registry.get("flat")).card.version == "10"
+    assert (await registry.get("flat", "1")).card.version == "1"
+
+
+async def test_a_batch_is_computed_in_slices_of_the_ceiling(registry, engines) -> None:
+    model = await registry.get("flat")
+    engines["1"].batches.clear()
+    pictures = [np.full((PX, PX, 3), shade, np.uint8) for shade in SHADES]
+    outputs, milliseconds = await model.infer(pictures)
+    assert engines["1"].batches == [8, 8, 7]
+    assert outputs.logits.argmax(-1).tolist() == [round(shade / 20) for shade in SHADES]
+    assert outputs.gate.shape == (23,)
+    assert milliseconds >= 0
+
+
+async def test_models_are_warm_before_they_serve(registry, engines) -> None:
+    await registry.get("flat")
+    assert 1 in engines["1"].batches
+    assert engines["1"].ceiling in engines["1"].batches
+
+
+async def test_a_wrong_checksum_is_refused_and_the_old_one_serves(models, registry, caplog) -> None:
+    await registry.get("flat", "1")
+    write_model(models, version="2", files={"weights.npz": "0" * 64})
+    with caplog.at_level(logging.ERROR):
+        assert (await registry.get("flat", "2")).card.version == "1"
+        assert (await registry.get("flat", "2")).card.version == "1"
+    assert len(caplog.records) == 1
+    assert "checksum" in caplog.text
+
+
+class Broken(FlatEngine):
+    def __init__(self, fault: str) -> None:
+        super().__init__()
+        self.fault = fault
+
+    def infer(self, images) -> Outputs:
+        outputs = super().infer(images)
+        if self.fault == "raises":
+            raise RuntimeError("boom")
+        if self.fault == "nan":
+            return outputs._replace(gate=np.full_like(outputs.gate, np.nan))
+        if self.fault == "shape":
+            return outputs._replace(logits=outputs.logits[:, :9])
+        return outputs._replace(logits=np.zeros_like(outputs.logits))
+
+
+@pytest.mark.parametrize("fault", ["raises", "nan", "shape", "constant"])
+async def test_a_failed_self_test_is_refused(models, fault) -> None:
+    write_model(models, version="2")
+    registry = Registry(models, lambda _, card: Broken(fault) if card.version == "2" else FlatEngine())
+    with pytest.raises(ModelError):
+        await registry.get("flat", "2")
+    await registry.get("flat", "1")
+    assert (await registry.get("flat", "2")).card.version == "1"
+
+
+async def test_unknown_model(registry) -> None:
+    with pytest.raises(ModelError, match="no model 'other'"):
+        await registry.get("other")
+
+
+def test_no_model_at_all(tmp_path) -> None:
+    with pytest.raises(ConfigurationError, match="no model"):
+        Registry(tmp_path, lambda *_: FlatEngine()).names()
+
+
+async def test_the_old_one_serves_while_the_new_one_loads(models) -> None:
+    loading, go_on = threading.Event(), threading.Event()
+
+    def load(_: Path, card: ModelCard) -> FlatEngine:
+        if card.version == "2":
+            loading.set()
+            assert go_on.wait(10)
+        return FlatEngine()
+
+    registry = Registry(models, load)
+    old = await registry.get("flat")
+    write_model(models, version="2")
+    rollout = asyncio.create_task(registry.prepare([("flat", "2")]))
+    await asyncio.to_thread(loading.wait, 10)
+    assert await asyncio.wait_for(registry.get("flat", "1"), 1) is old
+    go_on.set()
+    await rollout
+    assert {card.version for card in registry.loaded()} == {"1", "2"}
+
+
+async def test_reload_replaces_what_changed_and_retries_what_was_refused(models, registry) -> None:
+    first = await registry.get("flat", "1")
+    write_model(models, version="2", files={"weights.npz": "0" * 64})
+    await registry.get("flat", "2")
+    write_model(models, version="2")
+    write_model(models, version="1", data_fingerprint="another")
+    await registry.reload()
+    assert (await registry.get("flat", "2")).card.version == "2"
+    replaced = await registry.get("flat", "1")
+    assert replaced is not first
+    assert replaced.card.data_fingerprint == "another"
+    await first.infer([np.zeros((PX, PX, 3), np.uint8)])  # a batch that holds the old one still finishes
+
+
+async def test_reload_keeps_what_became_broken(models, registry) -> None:
+    first = await registry.get("flat", "1")
+    (models / "flat" / "1" / "card.json").write_text("{")
+    await registry.reload()
+    assert await registry.get("flat", "1") is first
