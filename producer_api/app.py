@@ -46,9 +46,11 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=problems.problems(500),
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # looks at the environment for each request
     )
     problems.install(app)
     documentation.install(app)
+    app.router.routes.insert(0, uploads.FIRST)
     for room in (uploads, results, feedback, catalogue, experiments, health):
         app.include_router(room.router)
     if chosen.mode == "embedded":

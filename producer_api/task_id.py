@@ -57,8 +57,12 @@ class TaskIds:
         self._key = key
         self._retention = retention_seconds
 
+    def of(self, idempotency_key: str | None, uploader: str | None, photograph: bytes) -> str:
+        """The id of one upload: derived where the client sent a key. Raises RequestError for a key that has expired."""
+        return self.derive(idempotency_key, uploader or "", photograph) if idempotency_key else self.new()
+
     def new(self) -> str:
-        """An id for one upload, now."""
+        """A random id, now."""
         return self._sign(RANDOM, int(time.time()), secrets.token_bytes(11))
 
     def derive(self, idempotency_key: str, uploader: str, photograph: bytes) -> str:

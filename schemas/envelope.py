@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Self
+from typing import Self
 
-from cloudevents.core.bindings.kafka import KafkaMessage, from_binary, to_binary
+from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.exceptions import BaseCloudEventException
 from cloudevents.core.formats.json import JSONFormat
-from cloudevents.core.v1.event import CloudEvent
 
 from schemas.errors import EventError
 
@@ -17,9 +16,6 @@ Headers = Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None
 
 class _BytesFormat(JSONFormat):
     """The data is already bytes, JSON included: pydantic writes and reads it."""
-
-    def write_data(self, data: Any, datacontenttype: str | None) -> bytes:  # noqa: ARG002
-        return bytes(data)
 
     def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:  # noqa: ARG002
         return body
@@ -46,20 +42,16 @@ class Envelope:
     traceparent: str | None = None
 
     def headers(self) -> list[tuple[str, bytes]]:
-        """Record headers, in the form every Kafka client takes."""
-        event = CloudEvent(
-            attributes={
-                "id": self.id,
-                "type": self.type,
-                "source": self.source,
-                "specversion": "1.0",
-                "time": self.time,
-                "datacontenttype": self.content_type,
-                **self.extensions,
-            },
-            data=self.value,
-        )
-        headers = list(to_binary(event, _FORMAT).headers.items())
+        """Record headers, in the form every Kafka client takes; written here, since the library takes 20 us for it."""
+        headers = [
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_time", self.time.isoformat().replace("+00:00", "Z").encode()),
+            ("content-type", self.content_type.encode()),
+        ]
+        headers.extend((f"ce_{name}", text.encode()) for name, text in self.extensions.items())
         if self.traceparent:
             headers.append(("traceparent", self.traceparent.encode()))
         return headers

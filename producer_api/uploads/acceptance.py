@@ -9,6 +9,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from producer_api.uploads.partitioner import partition
 from schemas.envelope import Envelope
 from schemas.errors import BrokerUnavailableError
 from schemas.topics import Topic
@@ -101,6 +102,7 @@ class Acceptance:
                 linger_ms=self._linger_ms,
                 max_batch_size=BATCH_BYTES,
                 max_request_size=8 * BATCH_BYTES,
+                partitioner=partition,
             )
             try:
                 await producer.start()

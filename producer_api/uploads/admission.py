@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from producer_api.errors import OverloadedError
-from schemas.normalisation import MAX_UPLOAD_BYTES, Normalised, as_is, normalise
+from schemas.normalisation import Normalised, as_is, normalise
 
 
 class Admission:
@@ -23,9 +23,8 @@ class Admission:
         self._pool = ThreadPoolExecutor(threads, "decode")
 
     @contextmanager
-    def reserve(self, content_length: int | None) -> Iterator[None]:
-        """Hold memory for one body (`None`: of unknown length). Raises OverloadedError."""
-        size = MAX_UPLOAD_BYTES if content_length is None else content_length
+    def reserve(self, size: int) -> Iterator[None]:
+        """Hold memory for a body of this many bytes. Raises OverloadedError."""
         if self._held + size > self._budget:
             msg = "more photographs are arriving than this process can hold; none of this request was accepted"
             raise OverloadedError(msg, "Send it again in a moment.")

@@ -27,13 +27,13 @@ class Backlog(NamedTuple):
     lag: int
     """Photographs stored and not yet processed."""
     age_seconds: float
-    """Upper bound of how long the oldest of them has been waiting."""
+    """How long, at least, the oldest of them has been waiting; short by one sampling interval at most."""
 
 
 class History:
     """Tells the age of a backlog from where the log ended earlier, so that no record and no broker clock is read.
 
-    The record at the group's position was appended after the last sample in which the log ended at or before it.
+    The record at the group's position was there already when a sample first saw the log end behind it.
     """
 
     def __init__(self, span_seconds: float) -> None:
@@ -49,14 +49,10 @@ class History:
     def backlog(self, now: float, ends: Offsets, positions: Offsets) -> Backlog:
         """The group's backlog, given its position in each partition."""
         lag = sum(max(0, end - positions[partition]) for partition, end in ends.items())
-        if not lag:
-            return Backlog(0, 0)
-        since = now
-        for when, earlier in reversed(self._ends):
-            since = when
-            if all(earlier.get(partition, 0) <= positions[partition] for partition in ends):
-                break
-        return Backlog(lag, now - since)
+        for when, earlier in self._ends:
+            if any(earlier.get(partition, 0) > position for partition, position in positions.items()):
+                return Backlog(lag, now - when)
+        return Backlog(lag, 0)
 
 
 class Backpressure:
@@ -119,7 +115,7 @@ class Backpressure:
         if not self._broker_times:
             return
         partitions = await _partitions(consumer)
-        then = time.time() - self._max_age - 1
+        then = max(0, time.time() - self._max_age - 1)
         found = await consumer.offsets_for_times(dict.fromkeys(partitions, int(then * 1000)))
         ends = await consumer.end_offsets(partitions)
         offsets = {tp.partition: at.offset if (at := found.get(tp)) else ends[tp] for tp in partitions}

@@ -1,0 +1,48 @@
+"""From an upload to its image event."""
+
+import re
+import secrets
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import ValidationError
+
+from producer_api.errors import RequestError
+from producer_api.uploads.form import Form
+from producer_api.uploads.uploader import hashed
+from schemas.image import ImageEvent
+from schemas.normalisation import Normalised
+
+_TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def image_event(
+    task_id: str, image: Normalised, form: Form, uploader: str | None, traceparent: str | None
+) -> ImageEvent:
+    """The event of one upload, in the trace of its request. Raises RequestError for a malformed field."""
+    exif_with_zone = image.captured_at if image.captured_at and image.captured_at.tzinfo else None
+    try:
+        return ImageEvent.model_validate(
+            {
+                "id": task_id,
+                "key": task_id,
+                "jpeg": image.jpeg,
+                "accepted_at": datetime.now(UTC),
+                "camera": form.camera,
+                "captured_at": form.captured_at or exif_with_zone,
+                "uploader": hashed(uploader),
+                "traceparent": _trace(traceparent),
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        msg = f"{first['loc'][0]}: {first['msg']}"
+        raise RequestError(msg, "Mend that field, or leave it out.") from error
+
+
+def _trace(parent: str | None) -> str:
+    """The client's W3C trace context, or a new one."""
+    if parent and _TRACEPARENT.fullmatch(parent):
+        return parent
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-01"

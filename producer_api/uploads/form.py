@@ -1,0 +1,76 @@
+"""What a client sends with a photograph: form fields and headers, checked."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from fastapi import Request
+
+from producer_api.errors import RequestError, SlowUploadError
+from producer_api.uploads.multipart import parts
+from producer_api.uploads.uploader import VISIBLE
+from schemas.errors import ImageTooLargeError
+from schemas.normalisation import MAX_UPLOAD_BYTES
+
+FRAME_BYTES: Final = 64 * 1024
+"""What the body of one upload may hold besides the photograph."""
+_NAME: Final = re.compile(VISIBLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends, and whether it may be a retry."""
+
+    uploader: str | None
+    idempotency_key: str | None
+
+    @classmethod
+    def of(cls, request: Request) -> Self:
+        """From X-Uploader and Idempotency-Key. Raises RequestError."""
+        uploader, key = request.headers.get("x-uploader"), request.headers.get("idempotency-key")
+        if uploader is not None and not (len(uploader) <= 128 and _NAME.fullmatch(uploader)):
+            msg = "X-Uploader must be 1 to 128 visible ASCII characters"
+            raise RequestError(msg, "Send a random name, such as a UUID.")
+        if key is not None and not (16 <= len(key) <= 128 and _NAME.fullmatch(key)):
+            msg = "Idempotency-Key must be 16 to 128 visible ASCII characters"
+            raise RequestError(msg, "Send a UUID, new for each photograph and the same for its retries.")
+        return cls(uploader, key)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """The fields of one upload."""
+
+    photograph: bytes
+    camera: str | None
+    captured_at: str | None
+
+    @classmethod
+    async def read(cls, request: Request, seconds: float) -> Self:
+        """Receive the body. Raises RequestError, SlowUploadError, ImageTooLargeError, TruncatedImageError."""
+        photograph, texts = None, {}
+        try:
+            async with asyncio.timeout(seconds):
+                async for part in parts(request):
+                    if part.name == "file":
+                        photograph = part.data
+                    elif part.data:
+                        texts[part.name] = part.text
+        except TimeoutError:
+            msg = f"the body was not complete after {seconds:g} s"
+            raise SlowUploadError(msg, "Send it again, over a better connection or smaller.") from None
+        if photograph is None:
+            msg = "there is no field named file"
+            raise RequestError(msg, "Send the photograph in the multipart field `file`.")
+        return cls(photograph, texts.get("camera"), texts.get("captured_at"))
+
+
+def body_bytes(request: Request, limit: int = MAX_UPLOAD_BYTES + FRAME_BYTES) -> int:
+    """How many bytes of memory the body will need at most. Raises ImageTooLargeError above the limit."""
+    told = request.headers.get("content-length", "")
+    size = int(told) if told.isdecimal() else limit
+    if size > limit:
+        msg = f"the body has {size / 2**20:.1f} MiB, {limit // 2**20} are accepted"
+        raise ImageTooLargeError(msg, "Send less at once.")
+    return size
