@@ -78,8 +78,9 @@ class Ingestion:
     def _catch_up(self, images: Log, journal: Journal) -> None:
         starts, ends = images.starts(), images.ends()
         known = [journal.read_to(source) for source in self._hashes]
-        if any(offsets.get(p, 0) > end for offsets in known for p, end in ends.items()):
-            log.warning("the images topic was set back: reading all of it for what it still holds")
+        embedded = self._settings.mode == "embedded"  # its topic has no id of its own, and is lost with every stop
+        if embedded or any(offsets.get(p, 0) > end for offsets in known for p, end in ends.items()):
+            log.info("reading all of the images topic: what the journal knew is not there any more")
             journal.begin_anew()
             known = [starts]
         begin = {p: max(low, min(offsets.get(p, ends[p]) for offsets in known)) for p, low in starts.items()}

@@ -1,10 +1,12 @@
 """Looking at a topic's log without a consumer group: how far it goes, and what stands in it."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from producer_api.ingestion.settings import IngestSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError, LeafError
@@ -12,6 +14,7 @@ from schemas.topics import Topic
 
 TIMEOUT_S: Final = 10
 EMBEDDED_TOPIC_ID: Final = "embedded"
+REMEDY: Final = "Start it with `leaf up`, or set KAFKA=host:port."
 
 
 class Log:
@@ -43,14 +46,19 @@ class Log:
         """Every record from `starts` to before `ends`, in order per partition."""
         left = {partition for partition, end in ends.items() if starts[partition] < end}
         consumer = self.consumer({partition: starts[partition] for partition in left})
+        patience = time.monotonic() + TIMEOUT_S
         try:
             while left:
                 for message in consumer.consume(500, 1.0):
-                    partition, at_end = message.partition(), _at_end(message)
-                    if not at_end and message.offset() < ends[partition]:
+                    error, partition = message.error(), message.partition()
+                    if error is None and message.offset() < ends[partition]:
+                        patience = time.monotonic() + TIMEOUT_S
                         yield message
-                    if at_end or message.offset() + 1 >= ends[partition]:
+                    if (error is None and message.offset() + 1 >= ends[partition]) or _is_end(error):
                         left.discard(partition)
+                if time.monotonic() > patience:
+                    msg = f"Kafka gives no records of {self._topic}"
+                    raise BrokerUnavailableError(msg, REMEDY)
         finally:
             consumer.close()
 
@@ -73,8 +81,11 @@ class Log:
 
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(self._topic, partition): spec for partition in self._partitions}
-        answers = self._admin.list_offsets(wanted, request_timeout=TIMEOUT_S)
-        return {place.partition: _answer(future).offset for place, future in answers.items()}
+        for attempt in _patiently():
+            with attempt:
+                answers = self._admin.list_offsets(wanted, request_timeout=TIMEOUT_S)
+                offsets = {place.partition: _answer(future).offset for place, future in answers.items()}
+        return offsets
 
 
 def client_config(settings: IngestSettings) -> dict[str, Any]:
@@ -84,9 +95,7 @@ def client_config(settings: IngestSettings) -> dict[str, Any]:
 
 def unavailable(error: KafkaError) -> LeafError:
     """What a person is told."""
-    return BrokerUnavailableError(
-        f"Kafka does not answer: {error.str()}", "Start it with `leaf up`, or set KAFKA=host:port."
-    )
+    return BrokerUnavailableError(f"Kafka does not answer: {error.str()}", REMEDY)
 
 
 def _answer(future: Any) -> Any:
@@ -96,8 +105,11 @@ def _answer(future: Any) -> Any:
         raise unavailable(error.args[0]) from error
 
 
-def _at_end(message: Any) -> bool:
-    error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF and not error.retriable():  # noqa: SLF001
-        raise unavailable(error)
-    return error is not None
+def _patiently() -> Retrying:
+    """A partition has no leader for a moment while its topic is made or its broker restarts."""
+    again = retry_if_exception_type(BrokerUnavailableError)
+    return Retrying(retry=again, stop=stop_after_delay(TIMEOUT_S), wait=wait_fixed(0.2), reraise=True)
+
+
+def _is_end(error: KafkaError | None) -> bool:
+    return error is not None and error.code() == KafkaError._PARTITION_EOF  # noqa: SLF001

@@ -1,0 +1,76 @@
+import pytest
+
+from producer_api.ingestion.cut import Crop, Tiles
+from producer_api.ingestion.feed import Feed, load
+from schemas.errors import ConfigurationError
+
+
+def test_someone_must_own_the_pictures():
+    with pytest.raises(ConfigurationError, match="whose pictures"):
+        Feed.of(source="x")
+
+
+def test_one_camera_or_one_per_folder():
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        Feed.of(source="x", camera="roof", camera_from_folder=True)
+
+
+@pytest.mark.parametrize("option", [{"camera": "a b"}, {"fps": 0}, {"skip_similar": 65}, {"limit": 0}])
+def test_values_out_of_range_are_named(option):
+    with pytest.raises(ConfigurationError, match=next(iter(option))):
+        Feed.of(source="x", unordered=True, **option)
+
+
+def test_the_title_hides_the_password():
+    feed = Feed.of(source="rtsp://user:secret@10.0.0.7:554/main?channel=1", camera="roof")
+    assert feed.title == "roof (rtsp://10.0.0.7:554/main?channel=1)"
+
+
+def test_a_folder_is_the_same_source_from_any_directory(tmp_path, monkeypatch):
+    (tmp_path / "a").mkdir()
+    absolute = Feed.of(source=str(tmp_path / "a"), unordered=True)
+    monkeypatch.chdir(tmp_path)
+    assert Feed.of(source="./a", unordered=True).hash == absolute.hash
+
+
+def test_feeds_from_a_file(tmp_path, monkeypatch):
+    monkeypatch.setenv("ROOF_PASSWORD", "secret")
+    path = tmp_path / "cameras.toml"
+    path.write_text(
+        """
+        [[feed]]
+        source = "rtsp://user:$ROOF_PASSWORD@10.0.0.7/main"
+        camera = "roof"
+        fps = 0.5
+        crop = "0,0,640,480"
+        tiles = "4x3"
+
+        [[feed]]
+        source = "/srv/upload"
+        camera_from_folder = true
+        watch = true
+        """
+    )
+    roof, folder = load(path)
+    assert roof.source == "rtsp://user:secret@10.0.0.7/main"
+    assert (roof.fps, roof.crop, roof.tiles) == (0.5, Crop(0, 0, 640, 480), Tiles(4, 3))
+    assert folder.watch
+    assert folder.camera_from_folder
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "can't be read"),
+        ("[[feed", "is not TOML"),
+        ("", "feed: Field required"),
+        ("[[feed]]\nsource = 'x'\ncamera = 'a'\nspeed = 3", "speed"),
+        ("[[feed]]\nsource = 'x'\ncamera = 'a'\ncrop = '3'", "crop"),
+    ],
+)
+def test_a_wrong_file_is_refused_with_the_reason(tmp_path, text, reason):
+    path = tmp_path / "cameras.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigurationError, match=reason):
+        load(path)
