@@ -25,7 +25,7 @@ function place(card, cards, where) {
 collect((files) => {
   const cards = files.map((file) => diagnose(file, announce));
   for (const card of [...cards].reverse()) place(card, list("now"), "prepend");
-  cards[0].element.scrollIntoView({ block: "nearest" });
+  document.querySelector("#results-title").scrollIntoView();
 });
 
 async function earlier() {

@@ -118,5 +118,5 @@ function report(card, problem, announce, state) {
 }
 
 function waiting(card, state) {
-  return (problem, seconds) => card.state(state, `${problem.title}. Trying again in ${Math.ceil(seconds)} s`);
+  return (problem, seconds) => card.state(state, `${problem.brief}. Trying again in ${Math.ceil(seconds)} s`);
 }

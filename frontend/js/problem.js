@@ -3,10 +3,10 @@
 const PASSING = new Set([0, 408, 425, 429, 500, 502, 503, 504]);
 
 export class Problem extends Error {
-  // status 0: the network, not the server.
-  constructor({ status = 0, title, detail = "", remedy = "", retryAfter = 0 }) {
+  // status 0: the network, not the server. `brief` is what to say while it is tried again.
+  constructor({ status = 0, title, brief = title, detail = "", remedy = "", retryAfter = 0 }) {
     super(title);
-    Object.assign(this, { status, title, detail, remedy, retryAfter });
+    Object.assign(this, { status, title, brief, detail, remedy, retryAfter });
   }
 
   // Whether the same request may succeed later.
@@ -27,7 +27,8 @@ export class Problem extends Error {
     }
     return new Problem({
       status,
-      title: told.title ?? "The service did not understand itself",
+      title: told.title ?? "The service is in trouble",
+      brief: status === 429 ? "Sending more slowly" : "The service is not ready",
       detail: told.detail ?? `It answered with status ${status}.`,
       remedy: told.remedy ?? "",
       retryAfter: Number.parseFloat(retryAfter) || 0,

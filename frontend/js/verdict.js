@@ -34,7 +34,7 @@ export function verdict(result) {
 export function smallPrint(result) {
   const took = (new Date(result.done_at) - new Date(result.queued_at)) / 1000;
   return [
-    `Model ${result.model}, version ${result.version}`,
+    `Model ${result.model}@${result.version}`,
     result.experiment && result.arm ? `experiment ${result.experiment}, arm ${result.arm}` : null,
     Number.isFinite(took) && took >= 0 ? `answered in ${took.toFixed(1)} s` : null,
   ]

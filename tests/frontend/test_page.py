@@ -40,7 +40,7 @@ def test_a_photograph_is_diagnosed(page: Page, photo: Any, seen: Any) -> None:
     expect(page.get_by_test_id("result-confidence")).to_have_text("86 % sure")
     expect(page.get_by_test_id("result-top3").locator("li")).to_have_count(3)
     expect(page.get_by_test_id("result-model")).to_have_text(
-        "Model resnet50, version 1 · experiment default, arm resnet50 · answered in 0.8 s"
+        "Model resnet50@1 · experiment default, arm resnet50 · answered in 0.8 s"
     )
     expect(page.get_by_test_id("announcer")).to_have_text("late_blight.jpg: Late blight. 86 % sure")
     page.get_by_test_id("advice").locator("summary").click()

@@ -18,13 +18,13 @@ def uploads(seen: Any, name: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("name", "title", "attempts"), [("busy", "Busy just now", 3), ("limited", "Too many uploads at once", 2)]
+    ("name", "told", "attempts"), [("busy", "The service is not ready", 3), ("limited", "Sending more slowly", 2)]
 )
 def test_busy_service_is_asked_again_with_the_same_key(
-    page: Page, photo: Any, seen: Any, name: str, title: str, attempts: int
+    page: Page, photo: Any, seen: Any, name: str, told: str, attempts: int
 ) -> None:
     choose(page, photo(name))
-    expect(page.get_by_test_id("status")).to_contain_text(f"{title}. Trying again in")
+    expect(page.get_by_test_id("status")).to_contain_text(f"{told}. Trying again in")
     expect(page.get_by_test_id("result-label")).to_have_text("Early blight", timeout=15_000)
     tried = uploads(seen, name)
     assert len(tried) == attempts
