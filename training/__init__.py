@@ -1,0 +1,1 @@
+"""Dataset, training, calibration, export and evaluation of the leaf classifiers."""

@@ -1,0 +1,185 @@
+"""`python -m training STEP`: one command per step, and `leaf evaluate`."""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+LEAVES = Path("../shared/leaves")
+WORK = Path("var/training")
+MODELS = Path("models")
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="From photographs to models that workers serve.",
+)
+
+Leaves = Annotated[Path, typer.Option(help="Folder with train, val and test, each a zip or a folder of <label>/*.")]
+Architecture = Annotated[Literal["resnet50", "efficientnetb0"], typer.Argument(help="Which network.")]
+Minutes = Annotated[float, typer.Option(help="Budget of active training time; the schedule stretches to it.")]
+Version = Annotated[str, typer.Option(help="Version directory under models/<architecture>/.")]
+
+
+@app.callback()
+def _defaults() -> None:
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+
+@app.command()
+def prepare(leaves: Leaves = LEAVES) -> None:
+    """Decode every photograph once and cut its leaf out, into memory-mapped arrays under var/."""
+    from training.layout import splits
+    from training.prepared import prepare as prepare_split
+
+    for split, source in splits(leaves).items():
+        prepare_split(source, WORK / "data" / split)
+
+
+@app.command()
+def train(
+    architecture: Architecture,
+    minutes: Minutes = 180,
+    init: Annotated[
+        str, typer.Option(help="scratch, imagenet (downloads; frozen backbone first), or NAME@VERSION to continue.")
+    ] = "scratch",
+    threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")] = 0,
+) -> None:
+    """Train one network; run again after a kill, it continues from its checkpoint."""
+    from training.prepared import Prepared
+    from training.recipe import RECIPES
+    from training.threads import limit
+    from training.tracking import publish
+    from training.trainer import Trainer
+
+    limit(threads)
+    data, run = WORK / "data", WORK / "runs" / architecture
+    recipe = RECIPES[architecture].model_copy(update={"init": init})
+    trainer = Trainer(recipe, Prepared.load(data / "train"), Prepared.load(data / "val"), run, minutes * 60, MODELS)
+    try:
+        trainer.run()
+    finally:
+        publish(run, recipe, WORK)
+
+
+@app.command()
+def export(
+    architecture: Architecture,
+    version: Version = "1",
+    px: Annotated[int, typer.Option(help="Side of the images it will serve.")] = 128,
+) -> None:
+    """Write models/ARCHITECTURE/VERSION from the averaged weights: OpenVINO int8, float16 weights, card."""
+    from training.prepared import Prepared
+    from training.recipe import RECIPES
+    from training.release import Release
+
+    train_split = Prepared.load(WORK / "data" / "train")
+    Release(MODELS / architecture / version).export(
+        RECIPES[architecture], WORK / "runs" / architecture, train_split, px
+    )
+
+
+@app.command()
+def calibrate(architecture: Architecture, version: Version = "1", leaves: Leaves = LEAVES) -> None:
+    """Fit temperatures, thresholds and drift baselines on the served int8 outputs; score every split into the card."""
+    from training.layout import splits
+    from training.release import Release
+    from training.swapped import swap_backgrounds
+
+    sources = splits(leaves)
+    release = Release(MODELS / architecture / version)
+    release.calibrate(sources)
+    scored = {split: (source, "openvino") for split, source in sources.items() if split != "train"}
+    if "test" in sources:
+        swapped = swap_backgrounds(sources["test"], WORK / "data" / "test_swapped")
+        scored |= {"test_float": (sources["test"], "tensorflow"), "test_swapped": (swapped, "openvino")}
+    release.score(scored)
+
+
+@app.command("all")
+def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES, version: Version = "1") -> None:
+    """Prepare, train, export, calibrate and report both networks, from wherever the last run got to."""
+    if not (WORK / "data" / "train" / "labels.npy").exists():
+        prepare(leaves)
+    for architecture in ("efficientnetb0", "resnet50"):
+        train(architecture, minutes)
+        export(architecture, version)
+        calibrate(architecture, version, leaves)
+    report(leaves)
+
+
+@app.command()
+def split(
+    source: Annotated[str, typer.Argument(help="Folder or zip of <Class name>/*, or tfds:plant_village.")],
+    destination: Annotated[Path, typer.Argument(help="New folder for train, val and test.")],
+) -> None:
+    """Split a flat data set 80/10/10 by leaf; augmented copies go with their parent."""
+    from training.splitting import split as split_by_leaf
+
+    for name, photographs in split_by_leaf(source, destination).items():
+        typer.echo(f"{name}: {photographs} photographs")
+
+
+@app.command()
+def report(leaves: Leaves = LEAVES) -> None:
+    """Draw plots and tables of every model under models/ into training/reports/."""
+    from training.report import write_reports
+
+    write_reports(MODELS, WORK, leaves, Path(__file__).parent / "reports")
+
+
+@app.command()
+def table() -> None:
+    """Print the README's model table, made from the cards."""
+    from training.table import model_table
+
+    sys.stdout.write(model_table(MODELS))
+
+
+@app.command("evaluate")
+def evaluate_command(
+    path: Annotated[Path, typer.Argument(help="Folder tree or zip of <label>/<photograph>, any size.")],
+    model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; without a version, the newest.")],
+    engine: Annotated[Literal["openvino", "tensorflow"], typer.Option(help="What computes.")] = "openvino",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    models: Annotated[Path, typer.Option(help="Directory of the models.")] = MODELS,
+) -> None:
+    """Score a model on labelled photographs, decoded exactly as edge and worker do; bad files are counted and named."""
+    from training.evaluation import evaluate as evaluate_model
+    from training.evaluation import find_model
+
+    figures = evaluate_model(path, find_model(model, models), engine)
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        _print(figures)
+
+
+def _print(figures: dict[str, object]) -> None:
+    console = Console()
+    summary, classes = Table(box=None, show_header=False), Table("class", "precision", "recall", "f1", "photographs")
+    for name, value in figures.items():
+        if isinstance(value, (int, float)):
+            summary.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    per_class = figures["per_class"]
+    assert isinstance(per_class, dict)
+    for label, one in per_class.items():
+        classes.add_row(label, *(f"{one[key]:.3f}" for key in ("precision", "recall", "f1")), str(one["support"]))
+    console.print(summary, classes)
+    bad = figures["bad_file_names"]
+    assert isinstance(bad, dict)
+    for name, reason in bad.items():
+        console.print(f"bad file {name}: {reason}", highlight=False)
+
+
+evaluate = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+evaluate.command()(evaluate_command)

@@ -1,0 +1,120 @@
+"""Reading photographs of `<label>/*` from a folder tree or a zip."""
+
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from schemas.errors import LeafError
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
+
+IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif")
+
+OTHER_PLANTS: Final = frozenset(
+    [
+        "apple",
+        "background",
+        "blueberry",
+        "cherry",
+        "corn",
+        "cotton",
+        "grape",
+        "orange",
+        "peach",
+        "pepper",
+        "potato",
+        "raspberry",
+        "rice",
+        "soybean",
+        "squash",
+        "strawberry",
+    ]
+)
+
+
+class DatasetError(LeafError):
+    """The data set is not where or not what it should be."""
+
+    kind = "dataset"
+    title = "The photographs can't be read"
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """One file of a data set, not yet decoded."""
+
+    path: str
+    label: str | None
+    """One of the ten labels, `not_tomato_leaf`, or None where the folder's name says neither."""
+    content: bytes
+
+
+def photographs(source: Path) -> Iterator[Photograph]:
+    """Yield the files under a folder or in a zip whose folder is a label, and pictures elsewhere, sorted by path.
+
+    Hidden files are passed over. Raises DatasetError where there is nothing to read.
+    """
+    for path, content in _directory(source) if source.is_dir() else _archive(source):
+        label = label_of(path.parent.name)
+        if label or path.suffix.lower() in IMAGE_SUFFIXES:
+            yield Photograph(str(path), label, content)
+
+
+def count(source: Path) -> int:
+    """How many files `photographs` looks at, without reading them."""
+    return len(_files(source)) if source.is_dir() else len(_members(source))
+
+
+def label_of(folder: str) -> str | None:
+    """The label a folder's name means, PlantVillage's and Kaggle's spellings included; None for anything else.
+
+    >>> label_of("Tomato___Spider_mites Two-spotted_spider_mite")
+    'spider_mites'
+    >>> label_of("Potato___healthy")
+    'not_tomato_leaf'
+    """
+    words = re.sub(r"[^a-z0-9]+", "_", folder.lower()).strip("_")
+    if words == NOT_TOMATO_LEAF or words.split("_")[0] in OTHER_PLANTS:
+        return NOT_TOMATO_LEAF
+    name = re.sub(r"^(tomato_)+", "", words)
+    name = "spider_mites" if name.startswith("spider_mites") else name
+    return name if name in LABELS else None
+
+
+def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    for file in _files(source):
+        yield PurePosixPath(file.relative_to(source).as_posix()), file.read_bytes()
+
+
+def _archive(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
+    names = _members(source)
+    with zipfile.ZipFile(source) as archive:
+        for name in names:
+            try:
+                content = archive.read(name)
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+                content = b""  # reported as a bad file, like any other that can't be decoded
+            yield PurePosixPath(name), content
+
+
+def _files(source: Path) -> list[Path]:
+    return sorted(f for f in source.rglob("*") if f.is_file() and not _hidden(f.relative_to(source).parts))
+
+
+def _members(source: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(source) as archive:
+            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
+    except FileNotFoundError:
+        msg = f"{source} does not exist"
+        raise DatasetError(msg, "Give a folder or zip of <label>/<photograph>.") from None
+    except (zipfile.BadZipFile, OSError) as error:
+        msg = f"{source} is neither a folder nor a readable zip: {error}"
+        raise DatasetError(msg, "Give a folder or zip of <label>/<photograph>.") from None
+    return sorted(name for name in names if not _hidden(PurePosixPath(name).parts))
+
+
+def _hidden(parts: tuple[str, ...]) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in parts)

@@ -1,0 +1,90 @@
+"""A model's outputs for photographs, decoded exactly as edge and worker do."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from schemas.errors import ImageError
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.normalisation import normalise
+from stream_workers.decoding import Decoded, decode
+from stream_workers.engines import Engine, Outputs
+from training.dataset import DatasetError, Photograph, count, photographs
+
+NEGATIVE = -1
+"""Class index of `not_tomato_leaf`."""
+
+
+@dataclass
+class Served:
+    """What a model said of N photographs."""
+
+    outputs: Outputs
+    labels: NDArray[np.int64]
+    """[N]; -1 where the photograph shows no tomato leaf."""
+    paths: list[str]
+    features: list[Any]
+    """The drift features of each."""
+    bad: dict[str, str] = field(default_factory=dict)
+    """Path -> why it could not be judged."""
+
+    @property
+    def tomato(self) -> NDArray[np.bool_]:
+        """[N], which photographs show a tomato leaf."""
+        return np.asarray(self.labels != NEGATIVE)
+
+
+def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
+    """Judge each photograph of a folder or zip (or every n-th). Raises DatasetError where none could be read."""
+    bad: dict[str, str] = {}
+    paths: list[str] = []
+    labels: list[int] = []
+    features: list[Any] = []
+    outputs: list[Outputs] = []
+    items = track(
+        photographs(source), f"Judging {source.name}", total=count(source), console=Console(stderr=True), transient=True
+    )
+    chosen = (item for index, item in enumerate(items) if index % every == 0)
+    decoded_items = _decoded(chosen, px, bad)
+    while batch := list(islice(decoded_items, engine.ceiling)):
+        outputs.append(engine.infer(np.stack([decoded.pixels for _, decoded in batch])))
+        paths += [item.path for item, _ in batch]
+        labels += [index_of(item.label) for item, _ in batch]
+        features += [decoded.features for _, decoded in batch]
+    if not outputs:
+        msg = f"{source} holds no photograph that can be judged ({len(bad)} bad files)"
+        raise DatasetError(msg, f"Give a folder or zip of <label>/<photograph>; the labels are {', '.join(LABELS)}.")
+    joined = Outputs(*(np.concatenate(arrays) for arrays in zip(*outputs, strict=True)))
+    return Served(joined, np.array(labels, np.int64), paths, features, bad)
+
+
+def index_of(label: str | None) -> int:
+    """Position in the logits, -1 for `not_tomato_leaf`."""
+    return NEGATIVE if label == NOT_TOMATO_LEAF else LABELS.index(str(label))
+
+
+def _decoded(items: Iterable[Photograph], px: int, bad: dict[str, str]) -> Iterator[tuple[Photograph, Decoded]]:
+    for item in items:
+        if item.label is None:
+            bad[item.path] = "its folder is no label"
+            continue
+        try:
+            yield item, decode(normalise(item.content).jpeg, px)
+        except ImageError as error:
+            bad[item.path] = str(error)
+
+
+def pixels(source: Path, wanted: set[str], px: int) -> dict[str, NDArray[np.uint8]]:
+    """The network's input for some photographs, by path; uint8 RGB [px, px, 3]."""
+    return {
+        item.path: decode(normalise(item.content).jpeg, px).pixels
+        for item in photographs(source)
+        if item.path in wanted
+    }

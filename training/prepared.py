@@ -1,0 +1,68 @@
+"""The prepared data set: every photograph decoded once, with its leaf cut out, in memory-mapped arrays."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from rich.progress import track
+
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from stream_workers.decoding import centre_square
+from training.cutouts import leaf_mask
+from training.dataset import photographs
+
+SIDE = 128
+"""Pixels; the side of the stored squares."""
+
+NEGATIVE = -1
+"""Class index of `not_tomato_leaf`."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One split: `rgba` uint8 [N, 128, 128, 4] (alpha 0 everywhere: no cut-out), `labels` int64 [N] (-1: no tomato)."""
+
+    rgba: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    fingerprint: str
+
+    @classmethod
+    def load(cls, directory: Path) -> "Prepared":
+        """Open what `prepare` wrote."""
+        rgba = np.load(directory / "rgba.npy", mmap_mode="r")
+        labels = np.load(directory / "labels.npy")
+        return cls(rgba, labels, (directory / "fingerprint.txt").read_text())
+
+
+def prepare(source: Path, directory: Path) -> Prepared:
+    """Decode and cut out every photograph of one split; the labels file is written last."""
+    directory.mkdir(parents=True, exist_ok=True)
+    items = list(photographs(source))
+    rgba = np.lib.format.open_memmap(directory / "rgba.npy", "w+", np.uint8, (len(items), SIDE, SIDE, 4))
+    labels = np.empty(len(items), np.int64)
+    digest = hashlib.sha256()
+    for index, item in enumerate(track(items, description=f"Preparing {source.name}")):
+        digest.update(f"{item.path} {hashlib.sha256(item.content).hexdigest()}\n".encode())
+        rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), SIDE)
+        labels[index] = NEGATIVE if item.label == NOT_TOMATO_LEAF else LABELS.index(item.label)
+        mask = leaf_mask(rgb)
+        rgba[index, ..., :3] = rgb
+        rgba[index, ..., 3] = 0 if mask is None else mask
+    rgba.flush()
+    (directory / "fingerprint.txt").write_text(digest.hexdigest())
+    np.save(directory / "labels.npy", labels)
+    return Prepared.load(directory)
+
+
+def square(image: Image.Image, px: int) -> NDArray[np.uint8]:
+    """The centre square as the worker sees it, uint8 RGB [px, px, 3]."""
+    return np.asarray(centre_square(image, px), np.uint8)
+
+
+def resized(data: Prepared, px: int) -> NDArray[np.uint8]:
+    """All photographs of a split at another side, uint8 RGB [N, px, px, 3]."""
+    return np.stack([square(Image.fromarray(rgba[..., :3]), px) for rgba in data.rgba])

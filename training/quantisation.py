@@ -1,0 +1,25 @@
+"""Post-training quantisation to int8."""
+
+from typing import Any, Final
+
+import nncf
+import numpy as np
+from numpy.typing import NDArray
+
+FLOAT_PARTS: Final = nncf.IgnoredScope(patterns=[".*evidence.*", ".*gate.*"], validate=False)
+"""The head: it costs next to nothing, and so keeps the class activation map exact."""
+
+
+def quantise(model: Any, images: NDArray[np.uint8], *, batch: int = 1) -> Any:
+    """Quantise weights and activations of an OpenVINO model, its ranges taken from images [N, px, px, 3].
+
+    MIXED preset (asymmetric activations: swish has a negative tail) with fast bias correction.
+    """
+    batches = [images[start : start + batch] for start in range(0, len(images), batch)]
+    return nncf.quantize(
+        model,
+        nncf.Dataset(batches),
+        preset=nncf.QuantizationPreset.MIXED,
+        subset_size=len(batches),
+        ignored_scope=FLOAT_PARTS,
+    )

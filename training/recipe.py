@@ -1,0 +1,52 @@
+"""What is trained, and how learning rate and image size follow the progress."""
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Recipe(BaseModel):
+    """One network's training. Progress, 0 to 1, is active training time over the budget, so that a machine that is
+    busy, pauses or is interrupted gets a shorter schedule and not a broken one.
+    """  # noqa: D205
+
+    model_config = ConfigDict(frozen=True)
+
+    architecture: str
+    init: str = "scratch"
+    """`scratch`, `imagenet`, or the `NAME@VERSION` to continue from."""
+    batch: int
+    learning_rate: float
+    """Peak, of AdamW."""
+    weight_decay: float = 0.02
+    warm_up: float = 0.03
+    """Share of the budget in which the learning rate rises."""
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 64), (0.52, 96), (0.88, 128))
+    """(from this progress on, side in pixels): small images first (EfficientNetV2, arXiv:2104.00298)."""
+    label_smoothing: float = 0.0
+    gate_weight: float = 0.3
+    average_decay: float = 0.998
+    """Of the exponential moving average of the weights, per step."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    seed: int = 0
+
+    frozen: float = 0.1
+    """Share of the budget in which a backbone with ImageNet weights stands still while the head learns."""
+
+    def px(self, progress: float) -> int:
+        """Side of the training images."""
+        return next(px for start, px in reversed(self.sizes) if progress >= start)
+
+    def rate(self, progress: float) -> float:
+        """Linear warm-up, then a cosine to almost nothing (arXiv:1608.03983)."""
+        if progress < self.warm_up:
+            return self.learning_rate * (0.02 + progress / self.warm_up)
+        passed = min(1.0, (progress - self.warm_up) / (1 - self.warm_up))
+        return self.learning_rate * (0.005 + 0.995 * (1 + math.cos(math.pi * passed)) / 2)
+
+
+RECIPES = {
+    "efficientnetb0": Recipe(architecture="efficientnetb0", batch=32, learning_rate=1.5e-3),
+    "resnet50": Recipe(architecture="resnet50", batch=64, learning_rate=1.2e-3, precision="mixed_bfloat16"),
+}

@@ -1,0 +1,86 @@
+"""Making a model that workers load: files, calibration, figures and card."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from schemas.card import CARD_FILE, Calibration, ModelCard, Preprocessing, SplitMetrics
+from stream_workers.engines import load_engine
+from training.calibration import fit
+from training.checkpoint import stored_average
+from training.drift import baselines
+from training.evaluation import evaluate
+from training.export import export, float_network
+from training.fingerprint import code_fingerprint
+from training.inference import serve
+from training.prepared import Prepared, resized
+from training.recipe import Recipe
+
+CALIBRATION_IMAGES = 400
+"""Training photographs whose activations set the int8 ranges."""
+BATCH_CEILING = {"openvino": 32, "tensorflow": 32}
+UNCALIBRATED = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0.5)
+
+
+@dataclass(frozen=True)
+class Release:
+    """One version of one model, made in steps; each step leaves a card that fits its files."""
+
+    directory: Path
+    """`models/<name>/<version>`."""
+
+    def export(self, recipe: Recipe, run: Path, train: Prepared, px: int) -> ModelCard:
+        """Write the files of a training run's averaged weights, with a card that is not calibrated yet."""
+        weights, state = stored_average(run)
+        network = float_network(recipe.architecture, weights, px)
+        chosen = np.linspace(0, len(train.labels) - 1, CALIBRATION_IMAGES).astype(int)
+        images = resized(Prepared(train.rgba[chosen], train.labels[chosen], ""), px)
+        files = export(network, images, self.directory)
+        card = ModelCard(
+            name=self.directory.parent.name,
+            version=self.directory.name,
+            architecture=recipe.architecture,
+            preprocessing=Preprocessing(px=px),
+            files=files,
+            batch_ceiling=BATCH_CEILING,
+            calibration=UNCALIBRATED,
+            metrics={},
+            data_fingerprint=train.fingerprint,
+            code_fingerprint=code_fingerprint(),
+            recipe={**recipe.model_dump(exclude={"sizes"}), "sizes": str(recipe.sizes), **state},
+            trained_at=datetime.now(UTC),
+        )
+        return self._save(card)
+
+    def calibrate(self, sources: dict[str, Path]) -> ModelCard:
+        """Fit temperatures and thresholds on val, drift baselines on train, with the served int8 outputs."""
+        card = ModelCard.load(self.directory)
+        engine = load_engine("openvino", self.directory, card, threads=2)
+        px = card.preprocessing.px
+        calibration = fit(serve(sources["val"], engine, px))
+        histograms, shares = baselines(serve(sources["train"], engine, px, every=3), calibration)
+        return self._save(
+            card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})
+        )
+
+    def score(self, sources: dict[str, tuple[Path, str]]) -> ModelCard:
+        """Put the figures of each split, a folder or zip judged by an engine, into the card."""
+        card = ModelCard.load(self.directory)
+        measured = {
+            split: SplitMetrics.model_validate(
+                {key: value for key, value in evaluate(source, self.directory, engine).items() if key in KEPT}
+            )
+            for split, (source, engine) in sources.items()
+        }
+        return self._save(card.model_copy(update={"metrics": {**card.metrics, **measured}}))
+
+    def _save(self, card: ModelCard) -> ModelCard:
+        partial = self.directory / f".{CARD_FILE}"
+        partial.write_text(card.model_dump_json(indent=1) + "\n")
+        partial.replace(self.directory / CARD_FILE)
+        return card
+
+
+KEPT = frozenset(SplitMetrics.model_fields)

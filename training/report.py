@@ -1,0 +1,109 @@
+"""The reports on the stored models: plots and tables, made by running them."""
+
+import csv
+import os
+import shutil
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit, softmax
+
+from schemas.card import CARD_FILE, ModelCard
+from schemas.labels import DISPLAY_NAMES, LABELS
+from stream_workers.engines import load_engine
+from training import plots
+from training.inference import Served, pixels, serve
+from training.layout import splits
+from training.metrics import expected_calibration_error, metrics
+from training.tracking import read_history
+
+EXAMPLES = 12
+
+
+def write_reports(models: Path, work: Path, leaves: Path, reports: Path) -> None:
+    """Write `<reports>/<name>@<version>/` for every model: report.md and PNGs."""
+    for path in sorted(models.glob(f"*/*/{CARD_FILE}")):
+        card = ModelCard.load(path.parent)
+        _report(card, path.parent, splits(leaves), work / "runs" / card.name, reports / card.id.replace("@", "-"))
+
+
+def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Path, out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    engine = load_engine("openvino", directory, card, threads=os.cpu_count() or 1)
+    test = serve(sources["test"], engine, card.preprocessing.px)
+    figures = metrics(test, card.calibration)
+    probabilities = softmax(test.outputs.logits[test.tomato] / card.calibration.temperature, axis=1)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == test.labels[test.tomato]
+    plots.confusion(np.array(figures["confusion"]), f"{card.id}, test", out / "confusion.png")
+    ece = expected_calibration_error(confidence, correct)
+    plots.reliability(confidence, correct, f"{card.id}, test: ECE {ece:.3f}", out / "reliability.png")
+    threshold = card.calibration.confidence_threshold
+    plots.coverage(confidence, correct, threshold, f"{card.id}, test", out / "coverage.png")
+    if history := read_history(run):
+        shutil.copy(run / "history.jsonl", out / "history.jsonl")
+        plots.training_curves(history, card.id, out / "training.png")
+    plots.heatmaps(_examples(card, test, sources["test"]), out / "heatmaps.png")
+    text = [f"# {card.id}\n", "Made by `python -m training report`.\n", *_splits_table(card), *_classes_table(card)]
+    if "field" in sources:
+        text += _field_table(card, serve(sources["field"], engine, card.preprocessing.px), sources["field"])
+    (out / "report.md").write_text("\n".join(text) + "\n")
+
+
+def _splits_table(card: ModelCard) -> list[str]:
+    columns = ("images", "accuracy", "macro_f1", "weighted_f1", "ece", "coverage", "selective_accuracy",
+               "gatekeeper_auroc", "gatekeeper_false_reject", "gatekeeper_false_accept")  # fmt: skip
+    lines = ["| split | " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
+    lines.append("|---" * (len(columns) + 1) + "|")
+    for split, measured in card.metrics.items():
+        values = [getattr(measured, column) for column in columns]
+        shown = ["" if v is None else str(v) if isinstance(v, int) else f"{v:.4f}" for v in values]
+        lines.append(f"| {split} | " + " | ".join(shown) + " |")
+    return [*lines, ""]
+
+
+def _classes_table(card: ModelCard) -> list[str]:
+    lines = ["Test, as served:\n", "| class | precision | recall | F1 | photographs |", "|---|---|---|---|---|"]
+    for label, one in card.metrics["test"].per_class.items():
+        name = DISPLAY_NAMES[label]
+        lines.append(f"| {name} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |")
+    return [*lines, ""]
+
+
+def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
+    """Photographs taken in a field come in bursts of one leaf: the mean over each leaf group counts once."""
+    groups = _leaf_groups(source)
+    judged: dict[tuple[str, int], list[int]] = defaultdict(list)
+    logits = field.outputs.logits / card.calibration.temperature
+    for index, (path, label) in enumerate(zip(field.paths, field.labels, strict=True)):
+        judged[groups.get(path, path), int(label)].append(index)
+    right = defaultdict(list)
+    for (_, label), members in judged.items():
+        right[label].append(int(softmax(logits[members], axis=1).mean(axis=0).argmax()) == label)
+    gate = expit(field.outputs.gate / card.calibration.gate_temperature) >= card.calibration.gate_threshold
+    sure = softmax(logits, axis=1).max(axis=1) >= card.calibration.confidence_threshold
+    lines = ["Field photographs, each leaf group counted once:\n", "| class | leaf groups | right |", "|---|---|---|"]
+    lines += [f"| {DISPLAY_NAMES[LABELS[k]]} | {len(v)} | {sum(v)} |" for k, v in sorted(right.items())]
+    answers = [answer for values in right.values() for answer in values]
+    lines.append(f"| all | {len(answers)} | {sum(answers)} ({np.mean(answers):.2f}) |")
+    return [*lines, f"\nAnswered (gate and confidence): {np.mean(gate & sure):.2f} of the photographs.", ""]
+
+
+def _leaf_groups(source: Path) -> dict[str, str]:
+    manifest = source.parent / "manifest.csv"
+    if not manifest.exists():
+        return {}
+    with manifest.open() as stream:
+        return {row["path"]: row["leaf_group"] for row in csv.DictReader(stream) if row["split"] == source.stem}
+
+
+def _examples(card: ModelCard, test: Served, source: Path) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    chosen = np.random.default_rng(1).permutation(np.flatnonzero(test.tomato))[:EXAMPLES]
+    images = pixels(source, {test.paths[index] for index in chosen}, card.preprocessing.px)
+    examples = []
+    for index in chosen:
+        said = int(test.outputs.logits[index].argmax())
+        truth = LABELS[test.labels[index]]
+        caption = LABELS[said] if LABELS[said] == truth else f"{LABELS[said]}\n(is {truth})"
+        examples.append((images[test.paths[index]], test.outputs.evidence[index, ..., said], caption))
+    return examples

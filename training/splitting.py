@@ -1,0 +1,65 @@
+"""Making train, val and test folders out of a flat data set, leaf by leaf."""
+
+import hashlib
+import importlib
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from rich.progress import track
+
+from training.dataset import DatasetError, Photograph, label_of, photographs
+from training.leafname import leaf_of
+
+SHARES: Final = {"train": 0.8, "val": 0.1, "test": 0.1}
+TFDS_PREFIX: Final = "tfds:"
+
+
+def split(source: str, destination: Path) -> Counter[str]:
+    """Write `<split>/<label>/<file>` under `destination`; returns the photographs of each split.
+
+    `source` is a folder or zip of `<class name>/*`, or `tfds:plant_village`. A leaf is in one split only, and always
+    in the same, as it follows from a hash of label and leaf. Raises DatasetError.
+    """
+    if destination.exists() and any(destination.iterdir()):
+        msg = f"{destination} is not empty"
+        raise DatasetError(msg, "Give a new folder.")
+    written: Counter[str] = Counter()
+    items = tensorflow_dataset(source.removeprefix(TFDS_PREFIX)) if source.startswith(TFDS_PREFIX) else None
+    for item in track(items or photographs(Path(source)), "Splitting by leaf"):
+        if item.label is None:
+            continue
+        name = PurePosixPath(item.path)
+        chosen = split_of(item.label, leaf_of(name))
+        unique = hashlib.sha256(item.path.encode()).hexdigest()[:8]
+        target = destination / chosen / item.label / f"{unique}-{name.name}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(item.content)
+        written[chosen] += 1
+    if not written:
+        msg = f"{source} holds no photograph in a folder named by a class"
+        raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
+    return written
+
+
+def split_of(label: str, leaf: str) -> str:
+    """The split a leaf belongs to."""
+    number = int.from_bytes(hashlib.sha256(f"{label}/{leaf}".encode()).digest()[:8]) / 2**64
+    if number < SHARES["train"]:
+        return "train"
+    return "val" if number < SHARES["train"] + SHARES["val"] else "test"
+
+
+def tensorflow_dataset(name: str) -> Iterator[Photograph]:
+    """Photographs of a TensorFlow data set with `image`, `image/filename` and `label`, as `plant_village` has."""
+    try:
+        tfds = importlib.import_module("tensorflow_datasets")
+    except ImportError:
+        msg = "tensorflow_datasets is not installed"
+        raise DatasetError(msg, "Install it: pip install tensorflow-datasets") from None
+    dataset, info = tfds.load(name, split="train", with_info=True, decoders={"image": tfds.decode.SkipDecoding()})
+    classes = info.features["label"].names
+    for row in tfds.as_numpy(dataset):
+        folder = classes[int(row["label"])]
+        yield Photograph(f"{folder}/{row['image/filename'].decode()}", label_of(folder), bytes(row["image"]))

@@ -1,0 +1,38 @@
+"""Copies of a split with other backgrounds: what a model that learnt the desk fails on."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from schemas.labels import NOT_TOMATO_LEAF
+from training.augmentation import paste
+from training.cutouts import leaf_mask
+from training.dataset import photographs
+from training.prepared import square
+
+
+def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: int = 0) -> Path:
+    """Write a zip of `<label>/*`: each tomato leaf that can be cut out, on a scene of the same split; returns its path.
+
+    Scenes are the `not_tomato_leaf` photographs from which nothing can be cut out, so no training scene is used.
+    """
+    random = np.random.default_rng(seed)
+    leaves, scenes = [], []
+    for item in photographs(source):
+        rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), side)
+        mask = leaf_mask(rgb)
+        if item.label == NOT_TOMATO_LEAF and mask is None:
+            scenes.append(rgb)
+        elif item.label not in {NOT_TOMATO_LEAF, None} and mask is not None:
+            leaves.append((item.path, np.dstack([rgb, mask])))
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    path = destination.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, rgba in leaves:
+            stream = io.BytesIO()
+            Image.fromarray(paste(rgba, scenes[random.integers(len(scenes))])).save(stream, "PNG")
+            archive.writestr(str(Path(name).with_suffix(".png")), stream.getvalue())
+    return path

@@ -1,0 +1,33 @@
+"""The README's model table, made from the cards."""
+
+from pathlib import Path
+
+from schemas.card import CARD_FILE, ModelCard, SplitMetrics
+
+COLUMNS = {
+    "accuracy": "accuracy",
+    "macro F1": "macro_f1",
+    "ECE": "ece",
+    "coverage": "coverage",
+    "accuracy when answered": "selective_accuracy",
+    "gatekeeper AUROC": "gatekeeper_auroc",
+}
+
+
+def model_table(models: Path) -> str:
+    """Markdown: one row for each model, on test as served, with the float and background-swapped accuracy beside it."""
+    lines = [
+        f"| model | px | {' | '.join(COLUMNS)} | accuracy in float | accuracy on swapped backgrounds |",
+        "|---" * (len(COLUMNS) + 4) + "|",
+    ]
+    for path in sorted(models.glob(f"*/*/{CARD_FILE}")):
+        card = ModelCard.load(path.parent)
+        cells = [_cell(card.metrics.get("test"), field) for field in COLUMNS.values()]
+        cells += [_cell(card.metrics.get(split), "accuracy") for split in ("test_float", "test_swapped")]
+        lines.append(f"| {card.id} | {card.preprocessing.px} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(measured: SplitMetrics | None, field: str) -> str:
+    value = getattr(measured, field, None)
+    return "-" if value is None else f"{value:.3f}"

@@ -1,0 +1,48 @@
+"""Starting from weights that exist."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from schemas.card import ModelCard
+from stream_workers.engines.networks import BACKBONES, IMAGENET_STD
+from training.evaluation import find_model
+from training.export import WEIGHTS_FILE
+
+SCRATCH, IMAGENET = "scratch", "imagenet"
+
+
+def initialise(network: keras.Model, init: str, models: Path) -> None:
+    """Fill a fresh network: `scratch` leaves it, `imagenet` downloads Keras's weights, else `NAME@VERSION` is read.
+
+    Raises ModelError for a model that is not there.
+    """
+    if init == IMAGENET:
+        load_backbone(network, BACKBONES[network.name](include_top=False, weights="imagenet"))
+    elif init != SCRATCH:
+        directory = find_model(init, models)
+        ModelCard.load(directory)
+        with np.load(directory / WEIGHTS_FILE) as stored:
+            network.set_weights([stored[str(index)].astype(np.float32) for index in range(len(stored.files))])
+
+
+def load_backbone(network: keras.Model, pretrained: keras.Model) -> None:
+    """Copy the weights of keras.applications' network, layer by layer.
+
+    ResNet50's ImageNet weights want BGR with the mean taken off and no scaling; ours sees RGB scaled to unit spread,
+    so the first kernel is turned and scaled instead.
+    """
+    for layer in backbone_of(network).layers:
+        if not layer.weights:
+            continue
+        weights = pretrained.get_layer(layer.name).get_weights()
+        if layer.name == "conv1_conv":
+            spread = 255 * np.array(IMAGENET_STD, np.float32)
+            weights[0] = weights[0][:, :, ::-1] * spread[:, None]
+        layer.set_weights(weights)
+
+
+def backbone_of(network: keras.Model) -> keras.Model:
+    """The nested model that computes the features."""
+    return next(layer for layer in network.layers if isinstance(layer, keras.Model))
