@@ -19,7 +19,7 @@ from stream_workers.photograph import Photograph
 log = logging.getLogger(__name__)
 
 Headers = list[tuple[str, bytes]]
-Send = Callable[[str, bytes | None, bytes | None, int, Headers], Awaitable[Awaitable[object]]]
+Send = Callable[[str, bytes | None, bytes, int, Headers], Awaitable[Awaitable[object]]]
 """Topic, key, value, partition, headers -> once it is buffered, a future of the broker's acknowledgement."""
 
 _FIRST_PAUSE_S = 0.1
@@ -31,7 +31,7 @@ class Record(NamedTuple):
 
     topic: str
     key: bytes | None
-    value: bytes | None
+    value: bytes
     partition: int
     headers: Headers
 
@@ -92,7 +92,8 @@ class Acknowledgement:
         yield Record(PREDICTIONS.name, key, envelope.value, partition, envelope.headers())
         if failure := photograph.failure:
             headers = dead_letter_headers(photograph, self._topic_id)
-            yield Record(TOPICS[failure.kind].name, key, photograph.value, partition, headers)
+            value = photograph.value or b""  # aiokafka refuses a record with neither key nor value
+            yield Record(TOPICS[failure.kind].name, key, value, partition, headers)
 
     async def _store(self, records: list[Record]) -> list[Record]:
         """Send and wait; returns what has to be sent again."""
@@ -103,8 +104,8 @@ class Acknowledgement:
         again = []
         for record, outcome in zip(records, outcomes, strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
-                log.error("a dead letter of %d bytes is stored without its value", len(record.value or b""))
-                again.append(record._replace(value=None))
+                log.error("a dead letter of %d bytes is stored without its value", len(record.value))
+                again.append(record._replace(value=b""))
             elif isinstance(outcome, KafkaError | ProducerSendError):
                 again.append(record)
             elif isinstance(outcome, BaseException):

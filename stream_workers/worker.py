@@ -98,7 +98,7 @@ class Worker(faust.Worker):  # type: ignore[misc]
         return photograph
 
     async def _send(
-        self, topic: str, key: bytes | None, value: bytes | None, partition: int, headers: Headers
+        self, topic: str, key: bytes | None, value: bytes, partition: int, headers: Headers
     ) -> Awaitable[object]:
         future: Awaitable[object] = await self.app.producer.send(topic, key, value, partition, None, headers)
         return future

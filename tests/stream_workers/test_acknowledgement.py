@@ -107,17 +107,26 @@ async def test_a_dead_letter_that_is_too_large_loses_its_value_not_its_place() -
     photographs = batch(promise, acked, count=1)
 
     async def send(topic, key, value, *rest):
-        if topic == "leaf.images.failed" and value is not None:
+        if topic == "leaf.images.failed" and value:
             raise MessageSizeTooLargeError
         return await Broker.send(broker, topic, key, value, *rest)
 
     promise._send = send
     await promise.publish(photographs)
-    assert [(record[0], record[2] is None) for record in broker.stored] == [
+    assert [(record[0], record[2] == b"") for record in broker.stored] == [
         ("leaf.predictions", False),
         ("leaf.images.failed", True),
     ]
     assert acked == [0]
+
+
+async def test_a_record_without_key_and_value_is_a_dead_letter_too() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked, count=1)
+    photographs[0].key = photographs[0].value = None
+    await promise.publish(photographs)
+    assert all(value is not None for _, _, value, *_ in broker.stored)
 
 
 async def test_an_unknown_error_is_not_swallowed() -> None:

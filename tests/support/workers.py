@@ -1,6 +1,6 @@
 """A model whose answer a test can predict, computed by an engine that needs no weights, and a worker that uses it.
 
-`python -m tests.support.workers SECONDS` runs a worker like `python -m stream_workers`, with `SECONDS` a batch.
+`python -m workers SECONDS BEHAVIOUR` runs a worker like `python -m stream_workers`, `SECONDS` a batch.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -115,11 +116,20 @@ def photograph(number: int = 0, timestamp_ms: int = 1_000_000, **changes: object
     )
 
 
+class BrokenWorker(Worker):
+    """Its publishing dies at the first batch."""
+
+    async def _send(self, *_: object) -> Awaitable[object]:
+        raise ZeroDivisionError
+
+
 def main() -> None:
+    seconds, behaviour = float(sys.argv[1]), sys.argv[2]
     settings = WorkerSettings()
     logs.configure("INFO")
     topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
-    Worker(settings, topic_id, lambda _directory, _card: KillableEngine(seconds=float(sys.argv[1]))).execute()
+    worker = BrokenWorker if behaviour == "broken" else Worker
+    worker(settings, topic_id, lambda _directory, _card: KillableEngine(seconds=seconds)).execute()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,192 @@
+"""The whole worker, as a process, against a real broker."""
+
+import random
+import signal
+import time
+from datetime import UTC, datetime
+
+import pytest
+from examples import experiment
+from workers import KILLER, image_event, jpeg, write_model
+
+from schemas.experiment import Arm
+from schemas.image import ImageEvent
+from schemas.labels import LABELS
+from schemas.topics import EXPERIMENTS
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+numbers = iter(range(1_000_000))
+
+
+def events(count: int) -> list[ImageEvent]:
+    return [image_event(next(numbers)) for _ in range(count)]
+
+
+def frames(count: int, cameras: int) -> list[ImageEvent]:
+    names = [f"camera-{number % cameras}" for number in range(count)]
+    return [image_event(next(numbers), camera=name, key=name) for name in names]
+
+
+def test_photographs_become_predictions_and_poison_dead_letters(cluster, start_worker) -> None:
+    start_worker()
+    good = [image_event(next(numbers), jpeg=jpeg(20 * n), traceparent=TRACE) for n in range(10)]
+    positions = cluster.produce(*good)
+    headers = good[0].envelope().headers()
+    poison = cluster.produce_records(
+        (headers, b"key", b"noise"),
+        (headers, b"key", b""),
+        (headers, None, None),
+        (headers, b"key", jpeg()[:-200]),
+        ([], b"key", jpeg()),
+        ([], None, None),
+        (headers, b"key", random.Random(1).randbytes(900_000)),
+    )
+    found = cluster.wait_for(positions + poison)
+    for number, position in enumerate(positions):
+        (prediction,) = found[position]
+        assert prediction.image_id == good[number].id
+        assert prediction.answer.label == LABELS[number]
+        assert prediction.answer.model == "flat"
+        assert prediction.experiment is None
+        assert len(prediction.source.topic_id) == 22
+        assert abs(prediction.source.timestamp_ms / 1000 - time.time()) < 60
+    dead = cluster.dead_letters()
+    assert dead.keys() == set(poison)
+    for position in poison:
+        (prediction,) = found[position]
+        assert prediction.failure.kind == "unprocessable"
+        notes = dict(dead[position].headers())
+        assert notes["dead_letter_error"].decode() == prediction.failure.error
+        assert dead[position].partition() == position[0]
+    assert len(dead[poison[-1]].value()) == 900_000
+    assert dead[poison[2]].value() == b""
+    traced = [dict(m.headers()).get("traceparent") for m in cluster.read("leaf.predictions")]
+    assert traced.count(TRACE.encode()) >= 10
+
+
+def test_nothing_is_committed_before_its_prediction_is_stored(cluster, start_worker) -> None:
+    """Fails without `noack`, and where a later photograph is acknowledged before an earlier one."""
+    worker = start_worker(seconds=0.5)
+    before = sum(cluster.committed().values())
+    positions = cluster.produce(*events(150))
+    cluster.wait_for(positions[:1])
+    for _ in range(12):
+        committed = cluster.committed()
+        predicted = cluster.predictions().keys()
+        for partition, offset in positions:
+            assert offset >= committed.get(partition, 0) or (partition, offset) in predicted
+        time.sleep(0.25)
+    assert sum(cluster.committed().values()) > before
+    worker.kill()
+    start_worker()
+    cluster.wait_for(positions)
+
+
+def test_kills_and_stops_lose_nothing(cluster, start_worker) -> None:
+    dice = random.Random(7)
+    workers = [start_worker(seconds=0.05) for _ in range(2)]
+    positions = []
+    for turn in range(8):
+        positions += cluster.produce(*frames(120, cameras=5))
+        time.sleep(dice.uniform(0.5, 2))
+        victim = workers.pop(0)
+        if turn % 2:
+            victim.kill()
+        else:
+            victim.stop()
+            assert victim.returncode in {0, -signal.SIGTERM}  # the latter before it had joined the group
+        workers.append(start_worker(seconds=0.05))
+    found = cluster.wait_for(positions, seconds=60)
+    assert not cluster.dead_letters().keys() & set(positions)
+    first_seen: dict[str, list[int]] = {}
+    for (_, offset), predictions in found.items():
+        if camera := predictions[0].camera:
+            first_seen.setdefault(camera, []).append(offset)
+    assert len(first_seen) == 5
+    for offsets in first_seen.values():
+        assert offsets == sorted(offsets)
+
+
+def test_a_picture_that_kills_its_worker_twice_is_a_dead_letter(cluster, start_worker) -> None:
+    before = cluster.produce(*events(20))
+    (killer,) = cluster.produce(image_event(next(numbers), jpeg=jpeg(KILLER)))
+    after = cluster.produce(*events(20))
+    deaths = 0
+    worker = start_worker()
+    deadline = time.monotonic() + 60
+    while killer not in cluster.predictions():
+        if not worker.alive():
+            assert worker.returncode == -signal.SIGKILL
+            deaths += 1
+            worker = start_worker()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert deaths == 2
+    found = cluster.wait_for(before + after)
+    assert all(found[position][0].answer for position in before + after)
+    (prediction,) = found[killer]
+    assert "2 workers died" in prediction.failure.error
+    assert cluster.dead_letters()[killer].value() == jpeg(KILLER)
+    worker.stop()
+    assert worker.returncode == 0
+
+
+def test_a_broker_that_dies_and_returns(own_broker, cluster, start_worker, tmp_path) -> None:
+    worker = start_worker(seconds=0.1)
+    positions = cluster.produce(*events(200))
+    cluster.wait_for(positions[:8])
+    own_broker.kill()
+    started = time.monotonic()
+    time.sleep(12)
+    own_broker.start()
+    cluster.wait_for(positions, seconds=60)
+    assert worker.alive()
+    lines = next(tmp_path.glob("worker-*.log")).read_text().splitlines()
+    complaints = [line for line in lines if "WARNING" in line or "ERROR" in line]
+    assert len(complaints) <= 4 + (time.monotonic() - started) / 2, "\n".join(complaints)
+
+
+def test_sigterm_while_the_broker_is_away(own_broker, cluster, start_worker) -> None:
+    worker = start_worker(seconds=0.1)
+    positions = cluster.produce(*events(100))
+    cluster.wait_for(positions[:8])
+    own_broker.kill()
+    started = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - started < 10
+    own_broker.start()
+    start_worker()
+    cluster.wait_for(positions, seconds=60)
+
+
+def test_the_process_exits_when_the_batching_dies(cluster, start_worker) -> None:
+    worker = start_worker(behaviour="broken")
+    before = cluster.committed()
+    positions = cluster.produce(*events(10))
+    deadline = time.monotonic() + 30
+    while worker.alive():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert worker.returncode == 1
+    assert cluster.committed() == before
+    start_worker()
+    cluster.wait_for(positions)
+
+
+def test_experiments_and_new_versions_are_followed(cluster, start_worker, models) -> None:
+    worker = start_worker()
+    cluster.wait_for(cluster.produce(*events(1)))
+    write_model(models, version="2")
+    arms = [Arm(name="two", model="flat", version="2", weight=1.0)]
+    record = experiment(arms=arms, shadows=[], effective_at=datetime.now(UTC)).envelope()
+    cluster.producer.produce(EXPERIMENTS.name, key=record.key, value=record.value, headers=record.headers())
+    cluster.producer.flush(10)
+    time.sleep(2)
+    (position,) = cluster.produce(*events(1))
+    (prediction,) = cluster.wait_for([position])[position]
+    assert (prediction.answer.arm, prediction.answer.version) == ("two", "2")
+    assert (prediction.experiment, prediction.experiment_version) == ("default", 1)
+    worker.stop()
+    assert worker.returncode == 0
