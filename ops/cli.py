@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 up = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 topics = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -38,3 +39,26 @@ def _up() -> None:
     from ops.stack import Stack
 
     Stack(StackSettings()).run()
+
+
+@doctor.command()
+def _doctor(*, as_json: AsJson = False) -> None:
+    """Say what works, what does not, and what to do; exit status 1 where something does not."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from ops.doctor import examine
+    from ops.settings import TopicSettings
+
+    findings = []
+    table = Table("", "check", "found", "what to do", box=None, header_style="bold")
+    signs = {"ok": "[green]ok[/]", "warning": "[yellow]note[/]", "error": "[red]wrong[/]"}
+    for finding in examine(TopicSettings()):
+        findings.append(asdict(finding))
+        table.add_row(signs[finding.state], finding.check, escape(finding.says), escape(finding.remedy))
+    if as_json:
+        typer.echo(json.dumps(findings))
+    else:
+        Console(highlight=False).print(table)
+    if any(finding["state"] == "error" for finding in findings):
+        raise typer.Exit(1)

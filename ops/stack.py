@@ -156,14 +156,15 @@ class Stack:
             apis.append(api_port)
             ports[name] = api_port
             started.append(self._launch(services.api(name, host, api_port, env=env, logs=logs)))
+        self._write()
+        for process in started:
+            process.wait_ready()
         if mode == "real":
             directory = self._var / "nginx"
             nginx = Nginx(directory, listen=settings.listen, port=port, upstreams=apis, log=self._log("nginx"))
             ports["nginx"] = port
-            started.append(self._launch(nginx))
-        self._write()
-        for process in started:
-            process.wait_ready()
+            self._launch(nginx).wait_ready()
+            self._write()
 
     def _launch(self, process: Process) -> Process:
         process.on_line = self._print

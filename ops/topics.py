@@ -45,7 +45,7 @@ def create_topics(settings: TopicSettings, *, experiment: bool = True) -> Done:
     else:
         check_counts(before, settings.partitions)
         created = _create(admin, settings, before)
-        changed = _configure(admin, settings, set(before))
+        changed = _configure(admin, settings, before)
     counts = _settled(admin)
     check_counts(counts, None if settings.mode == "embedded" else settings.partitions)
     published = publish_default(settings) if experiment else None
@@ -106,21 +106,32 @@ def _create(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]
     return [topic.topic for topic in wanted]
 
 
-def _configure(admin: AdminClient, settings: TopicSettings, existing: set[str]) -> list[str]:
+def differences(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Topics whose settings are not what they should be, with those they should have."""
+    wanted = {topic.name: _config(topic, settings) for topic in TOPICS if topic.name in existing}
+    if not wanted:
+        return {}
+    described = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted])
+    found = {resource.name: future.result(SECONDS) for resource, future in described.items()}
+    return {
+        name: differing
+        for name, config in wanted.items()
+        if (differing := {key: value for key, value in config.items() if found[name][key].value != value})
+    }
+
+
+def _configure(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]) -> list[str]:
     """Bring the settings of topics that were there before in line; the names of those that changed."""
-    topics = {topic.name: _config(topic, settings) for topic in TOPICS if topic.name in existing}
-    if not topics:
-        return []
-    described = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
-    changes = []
-    for resource, future in described.items():
-        entries = future.result(SECONDS)
-        differing = {key: value for key, value in topics[resource.name].items() if entries[key].value != value}
-        if differing:
-            new = [
-                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in differing.items()
-            ]
-            changes.append(ConfigResource(ResourceType.TOPIC, resource.name, incremental_configs=new))
+    changes = [
+        ConfigResource(
+            ResourceType.TOPIC,
+            name,
+            incremental_configs=[
+                ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
+            ],
+        )
+        for name, config in differences(admin, settings, existing).items()
+    ]
     for future in (admin.incremental_alter_configs(changes) if changes else {}).values():
         future.result(SECONDS)
     return [resource.name for resource in changes]
