@@ -29,6 +29,7 @@ def main() -> None:
             loop="uvloop",
             http="httptools",
             ws="none",
+            proxy_headers=False,
             access_log=False,
             server_header=False,
             date_header=False,

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
@@ -76,14 +77,15 @@ class Acceptance:
         """Return once the record is stored. Raises BrokerUnavailableError."""
         if self._producer is None:
             raise _not_confirmed("Kafka has not been reached yet")
+        give_up = time.monotonic() + self._deadline
         try:
-            async with asyncio.timeout(self._deadline):
-                stored = await self._producer.send(
-                    topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
-                )
-                await asyncio.shield(stored)
-        except TimeoutError:
-            raise _not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s") from None
+            stored = await self._producer.send(
+                topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
+            )
+            await asyncio.wait((stored,), timeout=max(0, give_up - time.monotonic()))
+            if not stored.done():
+                raise _not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s")
+            stored.result()
         except MessageSizeTooLargeError:
             raise
         except KafkaError as error:
@@ -103,6 +105,7 @@ class Acceptance:
                 max_batch_size=BATCH_BYTES,
                 max_request_size=8 * BATCH_BYTES,
                 partitioner=partition,
+                request_timeout_ms=int(self._deadline * 1000),
             )
             try:
                 await producer.start()

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from producer_api.problems import problems
 from producer_api.services import Services
 from producer_api.uploads.event import image_event
-from producer_api.uploads.form import Form, Sender, body_bytes
+from producer_api.uploads.form import Form, Headers
 from producer_api.uploads.uploader import VISIBLE
 from schemas.topics import IMAGES
 
@@ -71,12 +71,12 @@ async def predict(request: Request) -> Response:
     """Accept one photograph. 202 means that it is stored; 503 that this is not confirmed."""
     services: Services = request.app.state.services
     services.backpressure.check()
-    sender = Sender.of(request)
-    with services.admission.reserve(body_bytes(request)):
+    headers = Headers.of(request)
+    with services.admission.reserve(headers.body_bytes):
         form = await Form.read(request, services.settings.upload_seconds)
         image = await services.admission.normalise(form.photograph)
-        task_id = services.task_ids.of(sender.idempotency_key, sender.uploader, form.photograph)
-        event = image_event(task_id, image, form, sender.uploader, request.headers.get("traceparent"))
+        task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, form.photograph)
+        event = image_event(task_id, image, form, headers)
     await services.acceptance.accept(IMAGES, event.envelope())
     accepted = Accepted.of(task_id)
     return Response(accepted.model_dump_json(), 202, {"Location": accepted.status_url}, "application/json")

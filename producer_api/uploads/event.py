@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from producer_api.errors import RequestError
-from producer_api.uploads.form import Form
+from producer_api.uploads.form import Form, Headers
 from producer_api.uploads.uploader import hashed
 from schemas.image import ImageEvent
 from schemas.normalisation import Normalised
@@ -16,9 +16,7 @@ from schemas.normalisation import Normalised
 _TRACEPARENT: Final = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
-def image_event(
-    task_id: str, image: Normalised, form: Form, uploader: str | None, traceparent: str | None
-) -> ImageEvent:
+def image_event(task_id: str, image: Normalised, form: Form, headers: Headers) -> ImageEvent:
     """The event of one upload, in the trace of its request. Raises RequestError for a malformed field."""
     exif_with_zone = image.captured_at if image.captured_at and image.captured_at.tzinfo else None
     try:
@@ -30,8 +28,8 @@ def image_event(
                 "accepted_at": datetime.now(UTC),
                 "camera": form.camera,
                 "captured_at": form.captured_at or exif_with_zone,
-                "uploader": hashed(uploader),
-                "traceparent": _trace(traceparent),
+                "uploader": hashed(headers.uploader),
+                "traceparent": _trace(headers.traceparent),
             }
         )
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""What a client sends with a photograph: form fields and headers, checked."""
+"""What a client sends with its photographs: headers and form fields, checked."""
 
 import asyncio
 import re
@@ -19,23 +19,32 @@ _NAME: Final = re.compile(VISIBLE)
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """Who sends, and whether it may be a retry."""
+class Headers:
+    """Those that matter to an upload."""
 
+    body_bytes: int
+    """How much memory the body will need at most."""
     uploader: str | None
     idempotency_key: str | None
+    traceparent: str | None
 
     @classmethod
-    def of(cls, request: Request) -> Self:
-        """From X-Uploader and Idempotency-Key. Raises RequestError."""
-        uploader, key = request.headers.get("x-uploader"), request.headers.get("idempotency-key")
+    def of(cls, request: Request, limit: int = MAX_UPLOAD_BYTES + FRAME_BYTES) -> Self:
+        """Look at each header once. Raises RequestError, and ImageTooLargeError for a body above the limit, bytes."""
+        told = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
+        uploader, key = told.get(b"x-uploader"), told.get(b"idempotency-key")
         if uploader is not None and not (len(uploader) <= 128 and _NAME.fullmatch(uploader)):
             msg = "X-Uploader must be 1 to 128 visible ASCII characters"
             raise RequestError(msg, "Send a random name, such as a UUID.")
         if key is not None and not (16 <= len(key) <= 128 and _NAME.fullmatch(key)):
             msg = "Idempotency-Key must be 16 to 128 visible ASCII characters"
             raise RequestError(msg, "Send a UUID, new for each photograph and the same for its retries.")
-        return cls(uploader, key)
+        length = told.get(b"content-length", "")
+        size = int(length) if length.isdecimal() else limit
+        if size > limit:
+            msg = f"the body has {size / 2**20:.1f} MiB, {limit // 2**20} are accepted"
+            raise ImageTooLargeError(msg, "Send less at once.")
+        return cls(size, uploader, key, told.get(b"traceparent"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +73,3 @@ class Form:
             msg = "there is no field named file"
             raise RequestError(msg, "Send the photograph in the multipart field `file`.")
         return cls(photograph, texts.get("camera"), texts.get("captured_at"))
-
-
-def body_bytes(request: Request, limit: int = MAX_UPLOAD_BYTES + FRAME_BYTES) -> int:
-    """How many bytes of memory the body will need at most. Raises ImageTooLargeError above the limit."""
-    told = request.headers.get("content-length", "")
-    size = int(told) if told.isdecimal() else limit
-    if size > limit:
-        msg = f"the body has {size / 2**20:.1f} MiB, {limit // 2**20} are accepted"
-        raise ImageTooLargeError(msg, "Send less at once.")
-    return size
