@@ -30,6 +30,7 @@ export async function persist(action, { attempts, onWait, signal }) {
     try {
       return await action();
     } catch (problem) {
+      if (!navigator.onLine) attempt = 1; // without a network nothing was really tried
       if (!problem.passing || attempt >= attempts) throw problem;
       const wait = seconds(attempt, problem.retryAfter);
       onWait?.(problem, wait);

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 import pytest
+from chromium import opened
 from playwright.sync_api import Browser, Page, expect
 
 from schemas.labels import DISPLAY_NAMES
@@ -179,6 +180,18 @@ def test_keyboard_alone_is_enough(page: Page, photo: Any) -> None:
     expect(page.get_by_test_id("feedback-said")).to_contain_text("Thank you")
     page.get_by_role("button", name="Remove healthy.jpg").press("Enter")
     expect(page.get_by_test_id("result-card")).to_have_count(0)
+
+
+def test_a_phone_offers_its_camera_first(browser: Browser, door: Any, photo: Any) -> None:
+    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+    with opened(browser, door.url, **phone) as (page, errors):
+        camera = page.get_by_text("Take a photograph")
+        expect(camera).to_be_visible()
+        assert camera.bounding_box()["y"] < page.get_by_text("Choose photographs").bounding_box()["y"]
+        expect(page.get_by_test_id("camera-input")).to_have_attribute("capture", "environment")
+        page.get_by_test_id("camera-input").set_input_files(photo("healthy"))
+        expect(page.get_by_test_id("result-label")).to_have_text("Healthy")
+        assert errors == []
 
 
 def test_swagger_link_and_headings_are_there(page: Page) -> None:

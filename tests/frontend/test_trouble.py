@@ -50,6 +50,19 @@ def test_a_lost_network_is_waited_for(page: Page, photo: Any, seen: Any) -> None
     assert len(uploads(seen, "healthy-offline")) == 1
 
 
+def test_however_long_the_network_is_away(page: Page, photo: Any, seen: Any) -> None:
+    page.clock.install()
+    page.context.set_offline(True)
+    choose(page, photo("healthy-tunnel"))
+    for _ in range(12):
+        page.wait_for_timeout(50)
+        page.clock.fast_forward(31_000)
+    expect(page.get_by_test_id("problem")).to_be_hidden()
+    page.context.set_offline(False)
+    expect(page.get_by_test_id("result-label")).to_have_text("Healthy", timeout=15_000)
+    assert len(uploads(seen, "healthy-tunnel")) == 1
+
+
 def test_an_answer_lost_on_the_way_back_adds_nothing(page: Page, photo: Any, seen: Any) -> None:
     lost: list[str] = []
 
