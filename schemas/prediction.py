@@ -7,7 +7,7 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from schemas.envelope import Envelope
 from schemas.event import JsonEvent, Part
 from schemas.image import CameraId, ImageId
-from schemas.labels import LABELS
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
 
 Verdict = Literal["diagnosed", "uncertain", "not_tomato_leaf"]
 Label = Literal[
@@ -73,6 +73,11 @@ class Answer(Part):
     """How many images were computed together."""
     inference_ms: float = Field(ge=0)
     """Time of that batch in the engine."""
+
+    @property
+    def shown(self) -> str:
+        """The label that counts as the answer: one of the ten, or `not_tomato_leaf` by the verdict."""
+        return NOT_TOMATO_LEAF if self.verdict == NOT_TOMATO_LEAF else self.label
 
 
 class Features(Part):
