@@ -1,9 +1,10 @@
 -- Applies one batch of one partition's records exactly once, or moves the partition's offset.
 --
--- ARGV[1] is the batch as JSON (result_sink.batch writes it), ARGV[2...] the records' own bytes. Nothing is written
--- before everything is read and checked, because Redis does not roll back. All keys are on one primary: no Cluster.
+-- ARGV[1] is the batch as JSON (result_sink/batch.py writes it), ARGV[2...] are the records' own bytes. All that will
+-- change is read and checked before the first write, because Redis does not roll back. The script joins keys of many
+-- photographs, so they must be on one primary: no Redis Cluster.
 --
--- Answers {"applied", next offset, applied, duplicates}, or {"refused", stored offset}, where nothing was written.
+-- Answers {"applied", next offset, applied, duplicates}, or {"refused", stored offset} where nothing was written.
 
 local OFFSETS, TOTALS, COMPLETE_SINCE = KEYS[1], KEYS[2], KEYS[3]
 local batch = cjson.decode(ARGV[1])
@@ -11,59 +12,89 @@ local stored = redis.call('HGET', OFFSETS, batch.partition)
 
 -- Start, jump or restart: only if nobody moved the offset since the sink looked.
 if batch.move then
-  if (stored or '') ~= batch.believed then
-    return {'refused', stored or ''}
-  end
+  if (stored or '') ~= batch.believed then return {'refused', stored or ''} end
   redis.call('HSET', OFFSETS, batch.partition, batch.next)
   if batch.lost then redis.call('HINCRBY', TOTALS, 'lost', batch.lost) end
   if batch.since then redis.call('HSET', COMPLETE_SINCE, batch.partition, batch.since) end
   return {'applied', batch.next, 0, 0}
 end
 
--- Redis knows less than the sink believes: it was emptied or set back, and the records between would be lost.
-if not stored or tonumber(stored) < tonumber(batch.believed) then
-  return {'refused', stored or ''}
-end
--- Another sink was faster, or the answer to this very batch got lost.
-if tonumber(stored) >= tonumber(batch.next) then
-  return {'applied', stored, 0, 0}
-end
+-- Redis knows less than the sink believes: it was emptied or set back, and what lies between would be lost.
+if not stored or tonumber(stored) < tonumber(batch.believed) then return {'refused', stored or ''} end
+stored = tonumber(stored)
+-- Another sink was faster, or the answer to this very batch was lost on its way.
+if stored >= tonumber(batch.next) then return {'applied', stored, 0, 0} end
 
----------------------------------------------------------------------------------------------------- read and check
+------------------------------------------------------------------------------------------------------------ read
 
 local NEEDED = {
-  prediction = {'result', 'image_id', 'seen', 'bit', 'shown', 'counters', 'fields', 'done_at', 'expire_at'},
-  feedback = {'result', 'feedback', 'label', 'expire_at'},
+  prediction = {'image_id', 'result', 'seen', 'bit', 'shown', 'counters', 'fields', 'latency', 'at', 'done_at', 'views'},
+  feedback = {'result', 'feedback', 'label', 'at'},
   malformed = {},
 }
-local states, labels, seen = {}, {}, {}         -- what Redis holds, and what this batch will have made of it
-local sums, writes = {}, {}                     -- counter set -> field -> change; what to write for each record
-local absorbed, malformed = 0, 0
 
-local function state(key)
-  if not states[key] then
-    local found = redis.call('HMGET', key, 'shown', 'counters')
-    states[key] = {shown = found[1], counters = found[2]}
+local records, payloads = {}, {}
+for index, record in ipairs(batch.records) do
+  local needed = NEEDED[record.kind]
+  assert(needed and type(record.offset) == 'number' and ARGV[index + 1], 'record ' .. index .. ' is malformed')
+  for _, name in ipairs(needed) do assert(record[name] ~= nil, 'record ' .. index .. ' has no ' .. name) end
+  if record.offset >= stored then
+    records[#records + 1] = record
+    payloads[#records] = ARGV[index + 1]
   end
-  return states[key]
+end
+
+local function expiry(at) return math.ceil((at + batch.retention_ms) / 1000) end
+
+-- Positions in the images log that were answered before: seen[key][bit].
+local seen, bits = {}, {}
+for _, record in ipairs(records) do
+  if record.kind == 'prediction' then
+    local key = batch.seen[record.seen]
+    bits[key] = bits[key] or {}
+    table.insert(bits[key], record.bit)
+  end
+end
+for key, asked in pairs(bits) do
+  local get = {'BITFIELD', key}
+  for _, bit in ipairs(asked) do
+    get[#get + 1], get[#get + 2], get[#get + 3] = 'GET', 'u1', bit
+  end
+  seen[key] = {}
+  for index, value in ipairs(redis.call(unpack(get))) do seen[key][asked[index]] = value == 1 end
+end
+
+-- Results and feedback that exist: one question tells most batches that there are none.
+local function any(name)
+  local keys = {'EXISTS'}
+  for _, record in ipairs(records) do keys[#keys + 1] = record[name] end
+  return #keys > 1 and redis.call(unpack(keys)) > 0
+end
+local some_results, some_feedback = any('result'), any('feedback')
+local results, labels = {}, {}
+
+local function result_of(key)
+  if not results[key] then
+    local found = some_results and redis.call('HMGET', key, 'shown', 'counters') or {}
+    results[key] = {shown = found[1], counters = found[2]}
+  end
+  return results[key]
 end
 
 local function label_of(key)
-  if labels[key] == nil then labels[key] = redis.call('HGET', key, 'label') end
+  if labels[key] == nil then labels[key] = some_feedback and redis.call('HGET', key, 'label') end
   return labels[key]
 end
 
-local function is_seen(key, bit)
-  if not seen[key] then seen[key] = {} end
-  if seen[key][bit] == nil then seen[key][bit] = redis.call('GETBIT', key, bit) == 1 end
-  return seen[key][bit]
-end
+------------------------------------------------------------------------------------------------------------ plan
 
-local function count(counters, field, by)
-  local fields = sums[counters]
+-- A counter set is text, "<expiry, s> <key>" line by line; changes[set][field] is what is added to each of its keys.
+local changes = {}
+local function count(set, field, by)
+  local fields = changes[set]
   if not fields then
     fields = {}
-    sums[counters] = fields
+    changes[set] = fields
   end
   fields[field] = (fields[field] or 0) + by
 end
@@ -74,113 +105,123 @@ local function count_feedback(result, label, by)
   end
 end
 
+-- The first answer wins, by position and by image id; a failure gives way once to an answer from another position.
 local function plan_prediction(record)
-  local known, again = state(record.result), is_seen(record.seen, record.bit)
-  seen[record.seen][record.bit] = true
-  local moves = not again and known.shown == 'failed' and record.shown ~= 'failed'
-  if again or (known.shown and not moves) then
-    absorbed = absorbed + 1
-    return not again and {mark = true} or nil
-  end
-  if moves then count(known.counters, 'failed', -1) end
-  known.shown, known.counters = record.shown, record.counters
-  for field, by in pairs(record.fields) do count(record.counters, field, by) end
+  local key = batch.seen[record.seen]
+  if seen[key][record.bit] then return 'duplicate' end
+  seen[key][record.bit] = true
+  local known = result_of(record.result)
+  if known.shown and (known.shown ~= 'failed' or record.shown == 'failed') then return 'duplicate' end
+  if known.shown then count(known.counters, 'failed', -1) end
+  known.shown, known.counters = record.shown, batch.counters[record.counters]
+  for _, field in ipairs(record.fields) do count(known.counters, batch.fields[field], 1) end
+  if record.shown ~= 'failed' then count(known.counters, 'latency_ms', record.latency) end
   local label = record.feedback and label_of(record.feedback)
   if label then count_feedback(known, label, 1) end
-  return {mark = true, result = true}
+  return 'applied'
 end
 
+-- The last feedback counts.
 local function plan_feedback(record)
-  local result, before = state(record.result), label_of(record.feedback)
+  local result, before = result_of(record.result), label_of(record.feedback)
   if before then count_feedback(result, before, -1) end
   count_feedback(result, record.label, 1)
   labels[record.feedback] = record.label
-  return {feedback = true}
+  return 'applied'
 end
 
-for index, record in ipairs(batch.records) do
-  local needed = NEEDED[record.kind]
-  assert(needed and type(record.offset) == 'number' and ARGV[index + 1], 'record ' .. index .. ' is malformed')
-  for _, name in ipairs(needed) do
-    assert(record[name] ~= nil, 'record ' .. index .. ' has no ' .. name)
+local plan, number = {}, {applied = 0, duplicate = 0, malformed = 0}
+for index, record in ipairs(records) do
+  if record.kind == 'prediction' then
+    plan[index] = plan_prediction(record)
+  elseif record.kind == 'feedback' then
+    plan[index] = plan_feedback(record)
+  else
+    plan[index] = 'malformed'
   end
-  if record.offset >= tonumber(stored) then
-    if record.kind == 'prediction' then
-      writes[index] = plan_prediction(record)
-    elseif record.kind == 'feedback' then
-      writes[index] = plan_feedback(record)
-    else
-      malformed = malformed + 1
-    end
+  number[plan[index]] = number[plan[index]] + 1
+end
+
+local expiries = {}
+local function keep(key, expire_at) expiries[key] = math.max(expiries[key] or 0, expire_at) end
+
+local counters = {}                               -- key -> field -> new count
+for set, fields in pairs(changes) do
+  for expire_at, key in string.gmatch(set, '(%d+) (%S+)') do
+    counters[key] = counters[key] or {}
+    for field, by in pairs(fields) do counters[key][field] = (counters[key][field] or 0) + by end
+    keep(key, tonumber(expire_at))
+  end
+end
+for key, fields in pairs(counters) do
+  local get = {'HMGET', key}
+  for field in pairs(fields) do get[#get + 1] = field end
+  for index, value in ipairs(redis.call(unpack(get))) do
+    local field = get[index + 2]
+    fields[field] = fields[field] + (tonumber(value or 0) or error(key .. ' ' .. field .. ' is no number'))
   end
 end
 
--- A counter set is text, "<expiry, s> <key>" line by line: the same sets serve many records.
-local changes, expiries, indexes = {}, {}, {}
-for counters, fields in pairs(sums) do
-  for expire_at, key in string.gmatch(counters, '(%d+) (%S+)') do
-    if not changes[key] then
-      redis.call('HLEN', key)                   -- raises where the key is no hash, before the first write
-      changes[key] = {}
-    end
-    expiries[key] = math.max(expiries[key] or 0, tonumber(expire_at))
-    for field, by in pairs(fields) do changes[key][field] = (changes[key][field] or 0) + by end
-  end
-end
-for index, record in ipairs(batch.records) do
-  if writes[index] and writes[index].result then
+local views = {}                                  -- key -> ZADD's arguments; and the newest score
+local newest = {}
+for index, record in ipairs(records) do
+  if record.kind == 'prediction' then keep(batch.seen[record.seen], expiry(record.at)) end
+  if record.kind == 'prediction' and plan[index] == 'applied' then
     for _, view in ipairs(record.views) do
-      if not indexes[view.key] then
-        redis.call('ZCARD', view.key)
-        indexes[view.key] = {newest = 0}
+      local key, member = batch.views[view].key, batch.views[view].member or record.image_id
+      if not views[key] then
+        redis.call('ZCARD', key)
+        views[key] = {'ZADD', key, 'GT'}
       end
-      indexes[view.key].newest = math.max(indexes[view.key].newest, view.score)
-      expiries[view.key] = math.max(expiries[view.key] or 0, record.expire_at)
+      local add = views[key]
+      add[#add + 1], add[#add + 2] = record.at, member
+      newest[key] = math.max(newest[key] or 0, record.at)
+      keep(key, expiry(record.at))
     end
-  end
-  if writes[index] and writes[index].mark then
-    expiries[record.seen] = math.max(expiries[record.seen] or 0, record.expire_at)
   end
 end
 redis.call('HLEN', TOTALS)
 
-------------------------------------------------------------------------------------------------------------- write
+----------------------------------------------------------------------------------------------------------- write
 
-local function integer(number) return string.format('%.0f', number) end
-
-local applied = 0
-for index, record in ipairs(batch.records) do
-  local write = writes[index]
-  if write then
-    if write.mark then redis.call('SETBIT', record.seen, record.bit, 1) end
-    if write.result then
-      applied = applied + 1
-      redis.call('HSET', record.result, 'prediction', ARGV[index + 1], 'done_at', integer(record.done_at),
-        'shown', record.shown, 'counters', record.counters)
-      redis.call('EXPIREAT', record.result, integer(record.expire_at))
-      for _, view in ipairs(record.views) do
-        redis.call('ZADD', view.key, 'GT', integer(view.score), view.member)
-      end
-      if record.channel then redis.call('PUBLISH', record.channel, record.image_id) end
-    elseif write.feedback then
-      applied = applied + 1
-      redis.call('HSET', record.feedback, 'label', record.label, 'feedback', ARGV[index + 1])
-      redis.call('EXPIREAT', record.feedback, integer(record.expire_at))
+for index, record in ipairs(records) do
+  if plan[index] == 'applied' and record.kind == 'prediction' then
+    redis.call('HSET', record.result, 'prediction', payloads[index], 'done_at', record.done_at,
+      'shown', record.shown, 'counters', batch.counters[record.counters])
+    redis.call('EXPIREAT', record.result, expiry(record.at))
+    if batch.channel then redis.call('PUBLISH', batch.channel, record.image_id) end
+  elseif plan[index] == 'applied' then
+    redis.call('HSET', record.feedback, 'label', record.label, 'feedback', payloads[index])
+    redis.call('EXPIREAT', record.feedback, expiry(record.at))
+  end
+end
+for key, asked in pairs(bits) do
+  local set = {'BITFIELD', key}
+  for _, bit in ipairs(asked) do
+    set[#set + 1], set[#set + 2], set[#set + 3], set[#set + 4] = 'SET', 'u1', bit, 1
+  end
+  redis.call(unpack(set))
+end
+for key, fields in pairs(counters) do
+  local set, gone = {'HSET', key}, {'HDEL', key}
+  for field, value in pairs(fields) do
+    if value == 0 then
+      gone[#gone + 1] = field
+    else
+      set[#set + 1], set[#set + 2] = field, value
     end
   end
+  if #set > 2 then redis.call(unpack(set)) end
+  if #gone > 2 then redis.call(unpack(gone)) end
 end
-for key, fields in pairs(changes) do
-  for field, by in pairs(fields) do
-    if by ~= 0 and redis.call('HINCRBY', key, field, integer(by)) == 0 then redis.call('HDEL', key, field) end
-  end
-end
-for key, index in pairs(indexes) do
-  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. integer(index.newest - batch.retention_ms))
+for key, add in pairs(views) do
+  redis.call(unpack(add))
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%.0f', newest[key] - batch.retention_ms))
 end
 for key, expire_at in pairs(expiries) do
-  if redis.call('EXPIRETIME', key) < expire_at then redis.call('EXPIREAT', key, integer(expire_at)) end
+  if redis.call('EXPIRETIME', key) < expire_at then redis.call('EXPIREAT', key, expire_at) end
 end
-if absorbed > 0 then redis.call('HINCRBY', TOTALS, 'duplicates', absorbed) end
-if malformed > 0 then redis.call('HINCRBY', TOTALS, 'malformed', malformed) end
+if number.duplicate > 0 then redis.call('HINCRBY', TOTALS, 'duplicates', number.duplicate) end
+if number.malformed > 0 then redis.call('HINCRBY', TOTALS, 'malformed', number.malformed) end
 redis.call('HSET', OFFSETS, batch.partition, batch.next)
-return {'applied', batch.next, applied, absorbed}
+return {'applied', batch.next, number.applied, number.duplicate}

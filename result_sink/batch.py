@@ -1,9 +1,9 @@
 """Kafka records as the script takes them."""
 
 import logging
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil
 from typing import Any, Final
 
 from confluent_kafka import Message
@@ -25,6 +25,21 @@ CHUNK_BITS: Final = 65536
 """Image offsets in one dedupe bitmap: 8 KiB."""
 
 
+class Texts:
+    """Texts that many records of a batch share, sent once: a record names its place, counted from 1 as in Lua."""
+
+    def __init__(self) -> None:
+        self._places: dict[Any, int] = {}
+
+    def place(self, text: Hashable) -> int:
+        """Where the text stands."""
+        return self._places.setdefault(text, len(self._places) + 1)
+
+    def all(self) -> list[Any]:
+        """The texts in order."""
+        return list(self._places)
+
+
 @dataclass
 class Batch:
     """Records of one partition in offset order.
@@ -37,8 +52,13 @@ class Batch:
     believed: int
     next: int
     retention_ms: int
+    channel: str | None
     records: list[dict[str, Any]] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
+    fields: Texts = field(default_factory=Texts)
+    counters: Texts = field(default_factory=Texts)
+    seen: Texts = field(default_factory=Texts)
+    views: Texts = field(default_factory=Texts)
 
     def arguments(self) -> list[bytes]:
         """ARGV of the script."""
@@ -48,7 +68,13 @@ class Batch:
             "next": str(self.next),
             "retention_ms": self.retention_ms,
             "records": self.records,
+            "fields": self.fields.all(),
+            "counters": self.counters.all(),
+            "seen": self.seen.all(),
+            "views": [dict(view) for view in self.views.all()],
         }
+        if self.channel:
+            header["channel"] = self.channel
         return [to_json(header), *self.payloads]
 
 
@@ -65,79 +91,73 @@ class Batcher:
 
     def batch(self, partition: str, believed: int, messages: list[Message]) -> Batch:
         """Messages of one partition, ascending."""
-        made = Batch(partition, believed, int(messages[-1].offset() or 0) + 1, self._retention_ms)
+        channel = DONE_CHANNEL if messages[0].topic() == PREDICTIONS.name else None
+        batch = Batch(partition, believed, int(messages[-1].offset() or 0) + 1, self._retention_ms, channel)
         for message in messages:
             value = message.value() or b""
             try:
-                made.records.append(self._record(message, value))
+                record = self._record(batch, message, value)
             except (ValidationError, EventError) as error:
                 where = f"{message.topic()} {message.partition()}@{message.offset()}"
                 log.warning("%s does not follow the contract and is passed over: %s", where, error)
-                made.records.append({"kind": "malformed", "offset": message.offset()})
-            made.payloads.append(value)
-        return made
+                record = {"kind": "malformed"}
+            record["offset"] = message.offset()
+            batch.records.append(record)
+            batch.payloads.append(value)
+        return batch
 
-    def _record(self, message: Message, value: bytes) -> dict[str, Any]:
+    def _record(self, batch: Batch, message: Message, value: bytes) -> dict[str, Any]:
         topic = message.topic()
         if topic == FEEDBACK.name:
             given = Feedback.model_validate_json(value)
-            record = self._feedback(given, self._time(message, given.given_at))
-        else:
-            prediction = Prediction.model_validate_json(value)
-            if (prediction.run is None) != (topic == PREDICTIONS.name):
-                msg = "a run belongs into leaf.replays, and only a run: replays never touch live numbers"
-                raise EventError(msg)
-            record = self._prediction(prediction, self._time(message, prediction.predicted_at))
-        record["offset"] = message.offset()
-        return record
+            return {
+                "kind": "feedback",
+                "result": result_key(given.image_id),
+                "feedback": counters.feedback_key(given.image_id),
+                "label": given.label,
+                "at": self._time(message, given.given_at),
+            }
+        prediction = Prediction.model_validate_json(value)
+        if (prediction.run is None) != (topic == PREDICTIONS.name):
+            msg = "a run belongs into leaf.replays, and only a run: replays never touch live numbers"
+            raise EventError(msg)
+        return self._prediction(batch, prediction, self._time(message, prediction.predicted_at))
 
     def _time(self, message: Message, ce_time: datetime) -> int:
         """The broker's append time, ms; the embedded broker has none."""
         return int(ce_time.timestamp() * 1000) if self._embedded else int(message.timestamp()[1])
 
-    def _expiry(self, timestamp_ms: int) -> int:
-        return ceil((timestamp_ms + self._retention_ms) / 1000)
-
-    def _prediction(self, prediction: Prediction, done_at: int) -> dict[str, Any]:
+    def _prediction(self, batch: Batch, prediction: Prediction, done_at: int) -> dict[str, Any]:
         source, run = prediction.source, prediction.run
         chunk, bit = divmod(source.offset, CHUNK_BITS)
-        # A replay's records are as old as the replay, not as the photographs.
-        expire_at = self._expiry(source.timestamp_ms if run is None else done_at)
+        seen = f"seen:{source.topic_id}:{source.partition}:{chunk}"
         record: dict[str, Any] = {
             "kind": "prediction",
             "image_id": prediction.image_id,
             "result": result_key(prediction.image_id, run),
-            "seen": f"leaf:{'' if run is None else f'run:{run}:'}seen:{source.topic_id}:{source.partition}:{chunk}",
-            "bit": bit,
+            "bit": str(bit),
             "shown": shown(prediction.answer),
-            "fields": fields(prediction, max(0, done_at - source.timestamp_ms)),
+            "fields": [batch.fields.place(name) for name in fields(prediction, done_at)],
+            "latency": max(0, done_at - source.timestamp_ms),
             "done_at": done_at,
-            "expire_at": expire_at,
-            "views": [],
         }
-        views = record["views"]
         if run is not None:
-            record["counters"] = self._sets.of_run(run, done_at)
-            views.append(_view(counters.run_results_key(run), prediction.image_id, source.timestamp_ms))
-            views.append(_view(counters.RUNS_KEY, run, done_at))
-            return record
-        record["counters"] = self._sets.live(prediction)
-        record["feedback"] = counters.feedback_key(prediction.image_id)
-        record["channel"] = DONE_CHANNEL
-        if (camera := prediction.camera) is not None:
-            views.append(_view(counters.camera_results_key(camera), prediction.image_id, source.timestamp_ms))
-            views.append(_view(counters.CAMERAS_KEY, camera, source.timestamp_ms))
+            # A replay's results are as old as the replay, not as the photographs.
+            views = [_view(counters.run_results_key(run)), _view(counters.RUNS_KEY, run)]
+            record["at"] = done_at
+            record["seen"] = batch.seen.place(f"leaf:run:{run}:{seen}")
+            record["counters"] = batch.counters.place(self._sets.of_run(run, done_at))
+        else:
+            camera = prediction.camera
+            views = [_view(counters.camera_results_key(camera)), _view(counters.CAMERAS_KEY, camera)] if camera else []
+            record["at"] = source.timestamp_ms
+            record["seen"] = batch.seen.place(f"leaf:{seen}")
+            record["counters"] = batch.counters.place(self._sets.live(prediction))
+            record["feedback"] = counters.feedback_key(prediction.image_id)
+        record["views"] = [batch.views.place(view) for view in views]
         return record
 
-    def _feedback(self, given: Feedback, timestamp_ms: int) -> dict[str, Any]:
-        return {
-            "kind": "feedback",
-            "result": result_key(given.image_id),
-            "feedback": counters.feedback_key(given.image_id),
-            "label": given.label,
-            "expire_at": self._expiry(timestamp_ms),
-        }
 
-
-def _view(key: str, member: str, score: int) -> dict[str, Any]:
-    return {"key": key, "member": member, "score": score}
+def _view(key: str, member: str | None = None) -> tuple[tuple[str, str], ...]:
+    """A sorted set and what is put into it; the image id where nothing is named."""
+    return (("key", key),) if member is None else (("key", key), ("member", member))

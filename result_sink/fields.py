@@ -22,31 +22,29 @@ def shown(answer: Answer | None) -> str:
     return NOT_TOMATO_LEAF if answer.verdict == NOT_TOMATO_LEAF else answer.label
 
 
-def fields(prediction: Prediction, latency_ms: int) -> dict[str, int]:
-    """Counter fields of one prediction with their increments (`schemas.counters`)."""
+def fields(prediction: Prediction, done_at_ms: int) -> list[str]:
+    """Counter fields (`schemas.counters`) that one prediction moves by one; the script adds the latency's sum."""
     answer = prediction.answer
     if answer is None:
-        return {counters.FAILED: 1}
+        return [counters.FAILED]
     label = shown(answer)
-    arm = counters.arm_scope(prediction.experiment, prediction.experiment_version, answer.arm)
-    found = {
-        counters.IMAGES: 1,
-        counters.LATENCY_SUM: latency_ms,
-        f"{counters.VERDICT}:{answer.verdict}": 1,
-        f"{counters.LABEL}:{label}": 1,
-        arm: 1,
-        bin_field(counters.CONFIDENCE, answer.confidence): 1,
-        bin_field(counters.LATENCY, latency_ms): 1,
-    }
+    found = [
+        counters.IMAGES,
+        f"{counters.VERDICT}:{answer.verdict}",
+        f"{counters.LABEL}:{label}",
+        counters.arm_scope(prediction.experiment, prediction.experiment_version, answer.arm),
+        bin_field(counters.CONFIDENCE, answer.confidence),
+        bin_field(counters.LATENCY, done_at_ms - prediction.source.timestamp_ms),
+    ]
     if (features := prediction.features) is not None:
-        found[bin_field(counters.BRIGHTNESS, features.brightness)] = 1
-        found[bin_field(counters.CONTRAST, features.contrast)] = 1
-        found[bin_field(counters.RED, features.red)] = 1
-        found[bin_field(counters.GREEN, features.green)] = 1
-        found[bin_field(counters.BLUE, features.blue)] = 1
-    for shadow in prediction.shadows:
-        found[f"{counters.SHADOW}:{shadow.arm}:{label}:{shown(shadow)}"] = 1
-    return found
+        found += [
+            bin_field(counters.BRIGHTNESS, features.brightness),
+            bin_field(counters.CONTRAST, features.contrast),
+            bin_field(counters.RED, features.red),
+            bin_field(counters.GREEN, features.green),
+            bin_field(counters.BLUE, features.blue),
+        ]
+    return found + [f"{counters.SHADOW}:{shadow.arm}:{label}:{shown(shadow)}" for shadow in prediction.shadows]
 
 
 def bin_field(histogram: str, value: float) -> str:

@@ -25,8 +25,9 @@ START_MS = HOUR_MS - 3600 * 1000
 
 
 def made(number: int, **changes: Any) -> Prediction:
-    """The prediction of image `number`, at its own position of partition 0 of the images topic."""
+    """The prediction of image `number`, at its own position of the images topic; `answer_label=` changes the label."""
     image_id = changes.pop("image_id", f"image-{number:016d}")
+    answer = {name[7:]: changes.pop(name) for name in list(changes) if name.startswith("answer_")}
     partition = changes.pop("partition", 0)
     position = {
         "topic": "leaf.images",
@@ -37,6 +38,8 @@ def made(number: int, **changes: Any) -> Prediction:
     }
     source = Source.model_validate(position | changes.pop("source", {}))
     fields = {"camera": None, "predicted_at": datetime.now(UTC), "image_id": image_id, "source": source}
+    if answer:
+        fields["answer"] = examples.answer(**answer)
     return examples.prediction(**(fields | changes))
 
 
@@ -106,7 +109,7 @@ class Running:
 
 def hours(store: Redis, scope: str = counters.ALL) -> dict[str, int]:
     """All hours of a scope as one hash, fields as they stand in Redis."""
-    keys = list(store.scan_iter(f"leaf:hour:*:{scope}", count=1000))
+    keys = list(store.scan_iter(f"leaf:hour:??????????:{scope}", count=1000))
     return {":".join(name): count for name, count in counters.total(store.hgetall(key) for key in keys).items()}
 
 
