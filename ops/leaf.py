@@ -16,6 +16,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "topics": ("ops.cli:topics", "Create the topics and the default experiment, or check them."),
     "experiments": ("producer_api.experiments.cli:app", "List, show, start, change and stop experiments."),
     "ingest": ("producer_api.ingestion.cli:app", "Bring folders, zips, videos and cameras in, in bulk."),
+    "dead-letters": ("stream_workers.cli:dead_letters", "List, show and put back what could not be diagnosed."),
     "doctor": ("ops.cli:doctor", "Say what works, what does not, and what to do."),
 }
 

@@ -42,6 +42,7 @@ DEAD_LETTER_HEADERS: Final = {
     "dead_letter_topic_id": "Source topic's Kafka id",
     "dead_letter_partition": "Source partition",
     "dead_letter_offset": "Source offset",
+    "dead_letter_retried": "On an empty note only: partition:offset, in this topic, of a letter that was put back",
 }
 
 

@@ -16,15 +16,18 @@ class Topic:
     cleanup: Literal["delete", "compact", "compact,delete"] = "delete"
     timestamps: Literal["LogAppendTime", "CreateTime"] = "CreateTime"
     partitions: int | None = None
+    max_bytes: int | None = None
+    """Largest record; None leaves it to the broker (1 MiB by default)."""
 
     def config(self, retention_days: float | None = None) -> dict[str, str]:
         """Broker settings; `retention_days` overrides the default where the topic expires at all."""
         days = self.retention_days if retention_days is None or self.retention_days is None else retention_days
-        return {
+        config = {
             "cleanup.policy": self.cleanup,
             "message.timestamp.type": self.timestamps,
             "retention.ms": "-1" if days is None else str(int(days * DAY_MS)),
         }
+        return config | ({"max.message.bytes": str(self.max_bytes)} if self.max_bytes else {})
 
 
 IMAGES: Final = Topic(
@@ -64,15 +67,19 @@ EXPERIMENTS: Final = Topic(
     cleanup="compact",
     partitions=1,
 )
+#: A dead letter is the largest record the images topic takes and five headers more.
+_DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
 UNPROCESSABLE: Final = Topic(
     name="leaf.images.unprocessable",
     describes="Dead letters that no retry can help: not a decodable image, or it killed the process twice",
     retention_days=30,
+    max_bytes=_DEAD_LETTER_BYTES,
 )
 FAILED: Final = Topic(
     name="leaf.images.failed",
     describes="Dead letters after capped retries",
     retention_days=30,
+    max_bytes=_DEAD_LETTER_BYTES,
 )
 
 TOPICS: Final[tuple[Topic, ...]] = (
