@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from producer_api import documentation, health, problems
+from producer_api.batches import endpoints as batches
 from producer_api.catalogue import endpoints as catalogue
 from producer_api.experiments import endpoints as experiments
 from producer_api.feedback import endpoints as feedback
@@ -53,7 +54,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     problems.install(app)
     documentation.install(app)
     app.router.routes.insert(0, uploads.FIRST)
-    for room in (uploads, results, feedback, catalogue, experiments, health):
+    for room in (uploads, batches, results, feedback, catalogue, experiments, health):
         app.include_router(room.router)
     if chosen.mode == "embedded":
         app.add_middleware(SecurityHeaders)

@@ -13,6 +13,14 @@ class RequestError(LeafError):
     title = "The request is malformed"
 
 
+class EmptyBatchError(LeafError):
+    """Not one file of a batch can be used."""
+
+    status = 422
+    kind = "empty-batch"
+    title = "There is no photograph in the batch"
+
+
 class UnknownTaskError(LeafError):
     """No such id was ever given out by this service."""
 

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from producer_api.metrics import PROBLEMS
 from schemas.errors import LeafError
 
 log = logging.getLogger(__name__)
@@ -63,8 +64,7 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
         case _:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
             found = _plain(HTTPStatus.INTERNAL_SERVER_ERROR, request)
-    if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, LeafError):
-        log.warning("%s %s: %s", request.method, request.url.path, error)
+    PROBLEMS.labels(found.type.rpartition(":")[2]).inc()
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(getattr(error, "retry_after", DEFAULT_RETRY_AFTER_S))
     return JSONResponse(found.model_dump(), found.status, headers, MEDIA_TYPE)

@@ -11,8 +11,9 @@ from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
 from producer_api.results.notices import Notices
 from producer_api.results.store import ResultStore, connect
+from producer_api.seal import Seal, shared_key
 from producer_api.settings import ApiSettings
-from producer_api.task_id import TaskIds, shared_key
+from producer_api.task_id import TaskIds
 from producer_api.uploads.acceptance import Acceptance
 from producer_api.uploads.admission import Admission
 from producer_api.uploads.backlog import Backpressure
@@ -72,7 +73,7 @@ def task_ids(settings: ApiSettings) -> TaskIds:
     """Ids under the key that all API processes share."""
     key = settings.task_id_key.get_secret_value().encode() if settings.task_id_key else None
     retention_days = PREDICTIONS.retention_days or 0
-    return TaskIds(key or shared_key(var_dir() / "task_id.key"), retention_days * DAY_MS / 1000)
+    return TaskIds(Seal(key or shared_key(var_dir() / "task_id.key")), retention_days * DAY_MS / 1000)
 
 
 def _here(request: Request) -> Services:

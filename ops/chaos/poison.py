@@ -8,7 +8,8 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from ops.chaos.growers import photograph
-from producer_api.task_id import TaskIds, shared_key
+from producer_api.seal import Seal, shared_key
+from producer_api.task_id import TaskIds
 from schemas.image import ImageEvent
 from schemas.topics import IMAGES, PARTITIONER
 
@@ -21,7 +22,7 @@ def produce_poison(bootstrap: str, var: Path, count: int, dice: random.Random) -
     The kinds: noise under a valid envelope, half a JPEG, an empty value, and noise without any header. All but the last
     carry ids that the API would have given out, so that their results can be asked for.
     """
-    ids = TaskIds(shared_key(var / "task_id.key"), retention_seconds=86400)
+    ids = TaskIds(Seal(shared_key(var / "task_id.key")), retention_seconds=86400)
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True})
     positions: set[tuple[int, int]] = set()
 

@@ -40,7 +40,7 @@ async def give(
 ) -> Noted:
     """Tell the true label; a later one replaces an earlier. It may come before the result does."""
     task = services.task_ids.read(task_id)
-    services.task_ids.refuse_expired(task)
+    services.task_ids.refuse_expired(task.seconds)
     feedback = Feedback(
         image_id=task.text,
         label=correction.label,

@@ -1,33 +1,29 @@
 """GET /result/{task_id}, at once or by long poll, and its event stream."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Query, Response
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from producer_api.problems import problems
-from producer_api.services import Services, ServicesHere
+from producer_api.results.reader import Reader, ReaderHere
 from schemas.result import Result
 
 router = APIRouter(tags=["results"])
 
-KEEP_ALIVE_SECONDS = 10
-RECONNECT_MS = 1000
+KEEP_ALIVE_SECONDS: Final = 10
+RECONNECT_MS: Final = 1000
+LAST_EVENT: Final = "end"
+"""Id of the event after which nothing comes."""
 
 
-@router.get("/result/{task_id}", responses=problems(404, 410, 422, 503), response_model=Result)
+@router.get("/result/{task_id}", responses=problems(403, 404, 410, 422, 503))
 async def result(
-    task_id: str,
-    services: ServicesHere,
-    wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the result.")] = 0,
+    reader: ReaderHere, wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the result.")] = 0
 ) -> Result:
     """What is known of a photograph: `queued`, `done` or `failed`. With `wait`, as soon as it is done."""
-    task = services.task_ids.read(task_id)
-    found = await services.notices.result(task.text, wait)
-    if found is None:
-        services.task_ids.refuse_expired(task)
-    return found or Result(task_id=task.text, status="queued")
+    return await reader.result(wait)
 
 
 @router.get(
@@ -38,27 +34,20 @@ async def result(
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         204: {"description": "The stream that is being reconnected had already ended: an EventSource stops here."},
-        **problems(404, 410, 503),
+        **problems(403, 404, 410, 422, 503),
     },
     response_class=EventSourceResponse,
 )
-async def events(
-    task_id: str, services: ServicesHere, last_event_id: Annotated[str | None, Header()] = None
-) -> Response:
+async def events(reader: ReaderHere, last_event_id: Annotated[str | None, Header()] = None) -> Response:
     """The same as it happens. Ends after the final event."""
-    if last_event_id == "end":
+    if last_event_id == LAST_EVENT:
         return Response(status_code=204)
-    task = services.task_ids.read(task_id)
-    found = await services.store.read(task.text)
-    if found is None:
-        services.task_ids.refuse_expired(task)
-    return EventSourceResponse(_events(services, task.text, found), ping=KEEP_ALIVE_SECONDS)
+    return EventSourceResponse(_events(reader, await reader.result(wait=0)), ping=KEEP_ALIVE_SECONDS)
 
 
-async def _events(services: Services, task_id: str, found: Result | None) -> AsyncIterator[ServerSentEvent]:
-    if found is None:
-        queued = Result(task_id=task_id, status="queued")
-        yield ServerSentEvent(queued.model_dump_json(), event="queued", id="queued", retry=RECONNECT_MS)
-        found = await services.notices.result(task_id, services.settings.stream_seconds)
-    if found:
-        yield ServerSentEvent(found.model_dump_json(), event=found.status, id="end")
+async def _events(reader: Reader, found: Result) -> AsyncIterator[ServerSentEvent]:
+    if found.status == "queued":
+        yield ServerSentEvent(found.model_dump_json(), event="queued", id="queued", retry=RECONNECT_MS)
+        found = await reader.result(reader.services.settings.stream_seconds)
+    if found.status != "queued":
+        yield ServerSentEvent(found.model_dump_json(), event=found.status, id=LAST_EVENT)

@@ -1,5 +1,6 @@
 """Reading results from Redis, which only the sink writes."""
 
+import logging
 from collections.abc import Sequence
 
 from redis.asyncio import Redis
@@ -10,6 +11,8 @@ from redis.exceptions import RedisError
 from schemas.errors import StoreUnavailableError
 from schemas.prediction import Prediction
 from schemas.result import DONE_AT_FIELD, PREDICTION_FIELD, Result, result_key
+
+log = logging.getLogger(__name__)
 
 
 def connect(url: str, seconds: float) -> "Redis":
@@ -24,6 +27,12 @@ class ResultStore:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
+        self._answering = True
+
+    def _heard(self, error: Exception | None) -> None:
+        if self._answering != (error is None):
+            self._answering = error is None
+            log.warning("results can%s be read%s", "" if error is None else "'t", f": {error}" if error else " again")
 
     async def answers(self) -> bool:
         """Whether Redis can be read just now."""
@@ -45,8 +54,10 @@ class ResultStore:
                     pipeline.hmget(result_key(image_id), [PREDICTION_FIELD, DONE_AT_FIELD])
                 found = await pipeline.execute()
         except (RedisError, OSError) as error:
+            self._heard(error)
             msg = "Redis does not answer; uploads are still accepted and their results are not lost"
             raise StoreUnavailableError(msg, "Ask again in a moment.") from error
+        self._heard(None)
         return [_result(prediction, done_at) for prediction, done_at in found]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
+from producer_api.metrics import ACCEPTED, CONFIRM_SECONDS
 from producer_api.uploads.partitioner import partition
 from schemas.envelope import Envelope
 from schemas.errors import BrokerUnavailableError
@@ -52,6 +53,7 @@ class Acceptance:
         self._on_fatal = on_fatal
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
+        self._confirming = True
 
     @property
     def connected(self) -> bool:
@@ -76,23 +78,35 @@ class Acceptance:
     async def accept(self, topic: Topic, envelope: Envelope) -> None:
         """Return once the record is stored. Raises BrokerUnavailableError."""
         if self._producer is None:
-            raise _not_confirmed("Kafka has not been reached yet")
-        give_up = time.monotonic() + self._deadline
+            raise self._not_confirmed("Kafka has not been reached yet")
+        began = time.monotonic()
         try:
             stored = await self._producer.send(
                 topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
             )
-            await asyncio.wait((stored,), timeout=max(0, give_up - time.monotonic()))
+            await asyncio.wait((stored,), timeout=max(0, began + self._deadline - time.monotonic()))
             if not stored.done():
-                raise _not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s")
+                raise self._not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s")
             stored.result()
         except MessageSizeTooLargeError:
             raise
         except KafkaError as error:
             if not error.retriable:
-                log.critical("the producer can't go on: %r", error)
+                log.critical("the producer can't go on, the process ends: %r", error)
                 self._on_fatal()
-            raise _not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error
+            raise self._not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error
+        CONFIRM_SECONDS.observe(time.monotonic() - began)
+        ACCEPTED.labels(topic.name).inc()
+        if not self._confirming:
+            self._confirming = True
+            log.info("Kafka acknowledges again")
+
+    def _not_confirmed(self, reason: str) -> BrokerUnavailableError:
+        if self._confirming:
+            self._confirming = False
+            log.warning("uploads are answered 503: %s", reason)
+        remedy = "Send it again, with the same Idempotency-Key."
+        return BrokerUnavailableError(f"not confirmed: {reason}; the photograph may still be stored", remedy)
 
     async def _connect(self) -> None:
         while self._producer is None:
@@ -119,9 +133,3 @@ class Acceptance:
             else:
                 self._producer = producer
                 log.info("publishing to Kafka at %s", self._bootstrap)
-
-
-def _not_confirmed(reason: str) -> BrokerUnavailableError:
-    return BrokerUnavailableError(
-        f"not confirmed: {reason}; the photograph may still be stored", "Send it again, with the same Idempotency-Key."
-    )

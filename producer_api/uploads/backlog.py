@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from producer_api.errors import BacklogError
+from producer_api.metrics import BACKLOG_SECONDS, LAG
 from schemas.topics import IMAGES, WORKER_GROUP
 
 log = logging.getLogger(__name__)
@@ -77,9 +78,12 @@ class Backpressure:
 
     def check(self) -> None:
         """Raise BacklogError if no more should be accepted."""
-        if self.backlog.age_seconds > self._max_age:
+        if self._refuses(self.backlog):
             msg = f"{self.backlog.lag} photographs are waiting, the oldest for {self.backlog.age_seconds:.0f} s"
             raise BacklogError(msg, "Nothing was stored. Send it again after the time in Retry-After.")
+
+    def _refuses(self, backlog: Backlog) -> bool:
+        return backlog.age_seconds > self._max_age
 
     def start(self) -> None:
         """Begin to sample."""
@@ -129,7 +133,11 @@ class Backpressure:
         positions = {tp.partition: max(committed[tp].offset, starts[tp]) for tp in partitions}
         now, by_number = time.monotonic(), {tp.partition: end for tp, end in ends.items()}
         self._history.add(now, by_number)
-        self.backlog = self._history.backlog(now, by_number, positions)
+        before, self.backlog = self.backlog, self._history.backlog(now, by_number, positions)
+        LAG.set(self.backlog.lag)
+        BACKLOG_SECONDS.set(self.backlog.age_seconds)
+        if self._refuses(before) != self._refuses(self.backlog):
+            log.warning("uploads are %s: %s", "refused" if self._refuses(self.backlog) else "accepted", self.backlog)
 
 
 async def _partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:

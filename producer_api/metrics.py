@@ -1,0 +1,16 @@
+"""What Prometheus reads of the API."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+ACCEPTED = Counter("leaf_api_accepted_total", "Records that the broker has confirmed", ["topic"])
+CONFIRM_SECONDS = Histogram(
+    "leaf_api_confirm_seconds",
+    "Time until the broker confirmed a record",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
+)
+PROBLEMS = Counter("leaf_api_problems_total", "Answers that were errors", ["kind"])
+LAG = Gauge("leaf_api_lag_photographs", "Photographs stored and not yet processed", multiprocess_mode="max")
+BACKLOG_SECONDS = Gauge(
+    "leaf_api_backlog_seconds", "How long the oldest of them has been waiting", multiprocess_mode="max"
+)
+HELD_BYTES = Gauge("leaf_api_held_bytes", "Memory reserved for bodies being read", multiprocess_mode="sum")
