@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
@@ -16,7 +17,7 @@ from stream_workers.acknowledgement import Acknowledgement, Headers
 from stream_workers.app import faust_app, images
 from stream_workers.batching import Batching
 from stream_workers.diagnosis import Diagnosis
-from stream_workers.experiments import Follower, Timeline
+from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
 from stream_workers.photograph import Photograph, Position
@@ -40,12 +41,11 @@ class Worker(faust.Worker):  # type: ignore[misc]
         self.spinner = None  # Faust's own; it writes escape codes into logs
         self._settings = settings
         self._registry = Registry(settings.models, loader)
-        self._timeline = Timeline()
-        self._follower = Follower(settings.kafka, self._timeline, self._on_experiment)
+        self._experiments = Experiments(settings.kafka, self._registry.names()[0], self._on_experiment)
         self._journal = Journal(settings.journal, topic_id)
         self._acknowledgement = Acknowledgement(self._send, topic_id)
         diagnosis = Diagnosis(
-            self._registry, self._timeline.assign, attempts=settings.attempts, broker_time=settings.mode == "real"
+            self._registry, self._experiments.assign, attempts=settings.attempts, broker_time=settings.mode == "real"
         )
         self._batching = Batching(diagnosis, self._acknowledgement.publish, self._journal, settings.batch_images)
         self._generation: int | None = None
@@ -70,10 +70,11 @@ class Worker(faust.Worker):  # type: ignore[misc]
 
     async def _prepare(self) -> None:
         """Hold the experiments and the models in force before the first image; follow both from then on."""
-        self._timeline.fallback = self._registry.names()[0]
-        await self._follower.catch_up()
-        await self._load(self._timeline.newest())
-        self._vital(self._follower.follow())
+        await self._experiments.catch_up()
+        in_force = self._experiments.timeline.at(time.time() * 1000)
+        if in_force:
+            await self._load(in_force)
+        self._vital(self._experiments.follow())
         self._vital(self._batching.run())
         self.loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._registry.reload()))
 
@@ -104,15 +105,11 @@ class Worker(faust.Worker):  # type: ignore[misc]
         return future
 
     def _on_experiment(self, experiment: Experiment) -> None:
-        log.info("experiment %s, %s, from %s", experiment.id, experiment.status, experiment.effective_at)
         self._background(self._load(experiment))
 
-    async def _load(self, experiment: Experiment | None) -> None:
-        if experiment is None:
-            await self._registry.get(self._timeline.fallback)
-        else:
-            await self._registry.prepare((v.model, v.version) for v in experiment.arms)
-            await self._registry.prepare((v.model, v.version) for v in experiment.shadows)
+    async def _load(self, experiment: Experiment) -> None:
+        await self._registry.prepare((arm.model, arm.version) for arm in experiment.arms)
+        await self._registry.prepare((shadow.model, shadow.version) for shadow in experiment.shadows)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self.loop.create_task(work)
