@@ -135,9 +135,12 @@ class Process:
     def wait_ready(self) -> None:
         """Wait until it answers; a child that dies or stays silent is stopped and reported."""
         deadline = time.monotonic() + self.start_seconds
-        while not self.ready():
-            if not self.alive():
+        while True:
+            ready = self.ready()
+            if not self.alive():  # where it answers all the same, a stranger listens there
                 raise self.died()
+            if ready:
+                return
             if time.monotonic() > deadline:
                 self.kill()
                 msg = f"{self.name} did not answer within {self.start_seconds:.0f} s. {self.last_words()}"

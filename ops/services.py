@@ -50,7 +50,7 @@ def sink(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) ->
         name,
         [sys.executable, "-m", "result_sink"],
         log=logs / f"{name}.log",
-        env={**env, "LEAF_SINK_METRICS_PORT": str(metrics_port)},
+        env={**env, "LEAF_SINK_METRICS_PORT": str(metrics_port), "LEAF_SINK_METRICS_HOST": LOOPBACK},
         cwd=ROOT,
         ready=lambda: answers(f"http://{LOOPBACK}:{metrics_port}/metrics"),
     )

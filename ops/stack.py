@@ -142,17 +142,17 @@ class Stack:
         env = {name.upper(): self._running[name] for name in names} | {"LEAF_VAR": str(self._var)}
         ports = self._running["ports"] = {}
         started = []
-        ports["sink"] = free_port(9200)
+        ports["sink"] = free_port()
         started.append(self._launch(services.sink("sink", ports["sink"], env=env, logs=logs)))
         for number in range(1, settings.workers + 1):
             name = f"worker-{number}"
-            ports[name] = free_port(9201 if number == 1 else ports[f"worker-{number - 1}"] + 1)
+            ports[name] = free_port()
             started.append(self._launch(services.worker(name, ports[name], env=env, logs=logs)))
         apis: list[int] = []
         for number in range(1, (1 if mode == "embedded" else settings.apis) + 1):
             name = f"api-{number}"
             host = settings.listen if mode == "embedded" else LOOPBACK
-            api_port = port if mode == "embedded" else free_port(apis[-1] + 1 if apis else 8000)
+            api_port = port if mode == "embedded" else free_port()
             apis.append(api_port)
             ports[name] = api_port
             started.append(self._launch(services.api(name, host, api_port, env=env, logs=logs)))

@@ -7,7 +7,7 @@ from typing import Final
 from ops.process import Process
 from schemas.errors import ConfigurationError, LeafError
 
-STABLE_SECONDS: Final = 15.0
+STABLE_SECONDS: Final = 60.0
 """A process that ran this long and then died starts with a clean record."""
 MAX_DEATHS: Final = 5
 """So many deaths in a row, none after a stable run, and starting again is no longer worth trying."""
@@ -17,7 +17,7 @@ class Supervisor:
     """Starts processes in the order they are added, starts again what dies, stops in the opposite order.
 
     A process that dies is started again: the first time at once, then after 1, 2 and 4 s. One that dies five times
-    without having run for 15 s in between ends the whole (`watch` raises), and so does one of `irreplaceable`, whose
+    without having run for a minute in between ends the whole (`watch` raises); so does one of `irreplaceable`, whose
     memory others depend on. Nothing survives `stop`.
     """
 
