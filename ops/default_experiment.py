@@ -52,7 +52,7 @@ def publish_default(settings: TopicSettings) -> str | None:
         on_delivery=lambda error, _message: errors.append(error),
     )
     producer.flush(SECONDS)
-    if errors != [None]:
+    if not errors or errors[0] is not None:  # KafkaError can not be compared with None
         msg = f"the default experiment is not confirmed: {errors or 'no answer'}"
         raise BrokerUnavailableError(msg, "Run `leaf topics` again.")
     return record.id

@@ -14,7 +14,7 @@ class Timeline:
     2. Versions are looked at by `effective_at` (then name, then version), not by their place in the log: compaction,
        two API processes at once and late readers can't change the outcome.
     3. A version that contradicts the one in force at its moment is void: running while another experiment runs,
-       stopped while its experiment does not run, or older than the version in force of the same experiment.
+       stopped while its experiment is not in force, or older than the version in force of the same experiment.
     """
 
     def __init__(self, experiments: Iterable[Experiment] = ()) -> None:
@@ -61,11 +61,9 @@ class Timeline:
 
 
 def _follows(version: Experiment, current: Experiment | None) -> bool:
-    if current is not None and current.name == version.name and version.version < current.version:
-        return False
-    if current is None or current.status == "stopped":
-        return version.status == "running"
-    return version.name == current.name
+    if current is not None and current.name == version.name:
+        return version.version > current.version
+    return version.status == "running" and (current is None or current.status == "stopped")
 
 
 def _ms(version: Experiment) -> float:

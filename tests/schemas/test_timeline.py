@@ -50,7 +50,7 @@ def test_of_two_started_at_once_the_earlier_runs_and_the_other_never_does():
     assert not timeline.is_void(y)
 
 
-def test_stopping_what_does_not_run_is_void():
+def test_stopping_what_is_not_in_force_is_void():
     assert Timeline([version("x", 1, 0, "stopped")]).line == []
     timeline = Timeline([version("x", 1, 0), version("y", 1, 1, "stopped"), version("x", 2, 2, "stopped")])
     assert [found.id for found in timeline.line] == ["x@1", "x@2"]

@@ -1,0 +1,1 @@
+"""Experiment definitions: reading them, and changing them one at a time."""
