@@ -1,0 +1,93 @@
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ops.nginx import TEMPLATES, render
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+
+
+def stage(name):
+    """One stage of the Dockerfile."""
+    return re.search(rf"(?ms)^FROM \S+ AS {name}$(.*?)(?=^FROM |\Z)", DOCKERFILE)[1]
+
+
+def test_only_nginx_publishes_a_port_and_it_is_80():
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"nginx": ["80:8080"]}
+
+
+def test_every_built_image_has_its_target():
+    for service in SERVICES.values():
+        if "build" in service:
+            assert stage(service["build"]["target"])
+
+
+def test_everything_that_serves_has_a_health_check_and_waits_for_what_it_needs():
+    assert all("healthcheck" in service for name, service in SERVICES.items() if name != "topics")
+    for name, service in SERVICES.items():
+        for needed, how in service.get("depends_on", {}).items():
+            finished = "service_completed_successfully"
+            assert how["condition"] == (finished if needed == "topics" else "service_healthy"), (name, needed)
+
+
+def test_no_service_of_ours_runs_as_root():
+    for name in ("service", "nginx"):
+        assert re.search(r"^USER (?!root)\w+$", stage(name), re.MULTILINE)
+    for name in ("api", "worker", "sink"):
+        assert f"FROM service AS {name}" in DOCKERFILE
+        assert "USER" not in stage(name)
+
+
+@pytest.mark.parametrize("name", ["api", "worker", "sink"])
+def test_an_image_runs_the_command_that_make_run_uses(name):
+    services = (ROOT / "ops" / "services.py").read_text()
+    room = {"api": "producer_api", "worker": "stream_workers", "sink": "result_sink"}[name]
+    assert f'CMD ["python", "-m", "{room}"]' in stage(name)
+    assert f'[sys.executable, "-m", "{room}"]' in services
+
+
+def test_the_api_and_sink_images_carry_no_tensorflow_or_openvino():
+    for name in ("api", "sink"):
+        lock = (ROOT / "locks" / f"{name}.txt").read_text()
+        assert not re.search(r"^(tensorflow|keras|openvino|torch)==", lock, re.MULTILINE)
+
+
+def test_nginx_gets_every_variable_of_its_templates():
+    given = set(re.findall(r"(LEAF_[A-Z_]+)=", stage("nginx")))
+    for template in TEMPLATES.glob("*.template"):
+        text = re.sub(r"(?m)^\s*#.*$", "", template.read_text())
+        assert set(re.findall(r"\$\{(LEAF_[A-Z_]+)\}", text)) <= given
+
+
+def test_rendering_leaves_nginx_own_variables_and_refuses_a_forgotten_one():
+    assert render("listen ${LEAF_LISTEN}; return $status;", {"LEAF_LISTEN": "80"}) == "listen 80; return $status;"
+    with pytest.raises(KeyError):
+        render("${LEAF_FORGOTTEN}", {})
+
+
+def test_locks_pin_with_hashes_and_name_no_address():
+    for lock in (ROOT / "locks").glob("*.txt"):
+        text = lock.read_text()
+        pins = re.findall(r"(?m)^\S+==\S+.*\\$", text)
+        assert len(pins) > 5
+        assert text.count("--hash=sha256:") >= len(pins)
+        assert not re.search(r"https?://|--index-url", text)
+
+
+def test_the_compose_file_is_accepted():
+    compose = shutil.which("docker-compose")
+    command = [compose] if compose else ["docker", "compose"]
+    if compose is None and not shutil.which("docker"):
+        pytest.skip("neither docker-compose nor docker is installed")
+    done = subprocess.run(
+        [*command, "-f", str(ROOT / "docker-compose.yml"), "config", "-q"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
