@@ -12,7 +12,8 @@ from redis import Redis
 from ops.broker import Broker
 from ops.process import LOOPBACK, Process, free_port
 from ops.redis import RedisServer
-from ops.topics import TopicSettings, create_topics
+from ops.settings import TopicSettings
+from ops.topics import create_topics
 
 API_PROCESSES: Final = 2
 SINKS: Final = 2
