@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final, Self
 
-import httpx
 from redis import Redis
 
 from ops.broker import Broker
 from ops.process import LOOPBACK, Process, free_port
 from ops.redis import RedisServer
+from ops.services import ROOT, answers
 from ops.settings import TopicSettings
 from ops.topics import create_topics
 
@@ -104,7 +104,8 @@ class Fleet:
             command,
             log=self.directory / "log" / f"{name}.log",
             env=addresses | env,
-            ready=(lambda: _is_ready(f"http://{LOOPBACK}:{port}/readyz")) if port else None,
+            cwd=ROOT,
+            ready=(lambda: answers(f"http://{LOOPBACK}:{port}/readyz")) if port else None,
         )
 
     def _stop(self) -> None:
@@ -118,10 +119,3 @@ def strike(process: Process, *, graceful: bool) -> None:
         process.stop()
     else:
         process.kill()
-
-
-def _is_ready(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=1).is_success
-    except httpx.TransportError:
-        return False
