@@ -17,6 +17,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "experiments": ("producer_api.experiments.cli:app", "List, show, start, change and stop experiments."),
     "ingest": ("producer_api.ingestion.cli:app", "Bring folders, zips, videos and cameras in, in bulk."),
     "dead-letters": ("stream_workers.cli:dead_letters", "List, show and put back what could not be diagnosed."),
+    "replay": ("stream_workers.replay.cli:app", "Compute a part of the past again, beside the live numbers."),
+    "replay-report": ("stream_workers.replay.report.cli:app", "Say what a replay changed."),
     "doctor": ("ops.cli:doctor", "Say what works, what does not, and what to do."),
 }
 

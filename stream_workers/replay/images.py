@@ -1,6 +1,6 @@
 """The images topic as a replay sees it: which offsets there are, since when, and single records."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -51,22 +51,26 @@ class ImagesTopic:
         found, end = self._offsets(OffsetSpec.for_timestamp(round(moment.timestamp() * 1000))), self.end()
         return {partition: end[partition] if offset < 0 else offset for partition, offset in found.items()}
 
-    def read(self, partition: int, offset: int) -> Any | None:
-        """One record; None where it is not kept any more."""
-        consumer = Consumer(self._config | {"group.id": "leaf-replay-none", "enable.auto.commit": False})
+    def read(self, places: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Any]:
+        """The records at these partitions and offsets, without those that are not kept any more."""
+        own = {"group.id": "leaf-replay-none", "enable.auto.commit": False, "auto.offset.reset": "earliest"}
+        consumer = Consumer(self._config | own)
+        found = {}
         try:
-            consumer.assign([TopicPartition(IMAGES.name, partition, offset)])
-            message = consumer.poll(TIMEOUT_S)
+            for partition, offset in places:
+                consumer.assign([TopicPartition(IMAGES.name, partition, offset)])
+                message = consumer.poll(TIMEOUT_S)
+                if message and not message.error() and message.offset() == offset:
+                    found[partition, offset] = message
         finally:
             consumer.close()
-        return message if message and not message.error() and message.offset() == offset else None
+        return found
 
     def oldest_time(self) -> datetime | None:
         """Broker timestamp of the oldest record that is kept; None in an empty topic."""
         end = self.end()
         held = [(partition, offset) for partition, offset in self.oldest().items() if offset < end[partition]]
-        messages = [message for place in held if (message := self.read(*place))]
-        oldest_ms = min((message.timestamp()[1] for message in messages), default=None)
+        oldest_ms = min((message.timestamp()[1] for message in self.read(held).values()), default=None)
         return None if oldest_ms is None else datetime.fromtimestamp(oldest_ms / 1000, UTC)
 
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:

@@ -1,0 +1,1 @@
+"""What a replay changed, against the live results or another run."""
