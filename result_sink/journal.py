@@ -1,14 +1,15 @@
 """What the broker knows of the sink's topics: their ids, and where each partition's log starts and ends."""
 
 from concurrent.futures import Future
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
-from confluent_kafka import Consumer, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec, TopicDescription
 
 from result_sink.settings import TOPICS, SinkSettings
 from schemas.errors import ConfigurationError
 
+Answer = TypeVar("Answer")
 SECONDS: Final = 5.0
 """How long the broker may take to answer."""
 EMBEDDED_ID: Final = "embedded"
@@ -64,18 +65,25 @@ class Journal:
     def first_timestamp_ms(self, partition: TopicPartition) -> int | None:
         """Broker timestamp of the first record in a partition, None where it has none."""
         spec = OffsetSpec.for_timestamp(0)
-        found = self._admin.list_offsets({partition: spec}, request_timeout=SECONDS)[partition].result(SECONDS)
+        found = _answer(self._admin.list_offsets({partition: spec}, request_timeout=SECONDS)[partition])
         return found.timestamp if found.offset >= 0 else None
 
     def _ask(self) -> dict[str, Future[TopicDescription]]:
         return dict(self._admin.describe_topics(TopicCollection(list(TOPICS)), request_timeout=SECONDS))
 
 
+def _answer(future: Future[Answer]) -> Answer:
+    try:
+        return future.result(SECONDS + 1)
+    except TimeoutError:
+        raise KafkaException(KafkaError(KafkaError._TIMED_OUT)) from None  # noqa: SLF001
+
+
 def _id(name: str, future: Future[TopicDescription]) -> str:
     try:
-        return str(future.result(SECONDS).topic_id)
+        return str(_answer(future).topic_id)
     except KafkaException as error:
-        if error.args[0].name() == "UNKNOWN_TOPIC_OR_PART":
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             msg = f"the topic {name} does not exist"
             raise ConfigurationError(msg, "Create the topics: leaf topics.") from error
         raise

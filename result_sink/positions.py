@@ -43,6 +43,8 @@ class Positions:
     def find(self, owned: list[TopicPartition]) -> list[TopicPartition]:
         """Where to start reading; raises KafkaException, RedisError, or ConfigurationError for a missing topic."""
         self.held = {}
+        if not owned:
+            return []
         self.ids = self._journal.topic_ids()
         fields = [f"{owned.topic}:{self.ids[owned.topic]}:{owned.partition}" for owned in owned]
         # The stored offsets first: what comes into the log later can't make them look too high.

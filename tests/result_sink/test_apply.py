@@ -1,47 +1,17 @@
 """The script against a real Redis, without Kafka: each test is one way to count twice, or to lose."""
 
 import time
-from dataclasses import dataclass
 
 import pytest
 from redis.exceptions import ResponseError
-from sinks import HOUR_MS, START_MS, everything, failed, hours, made, results, told
+from sinks import APPENDED_MS, FIELD, START_MS, Record, everything, failed, hours, made, results, told
 
 from result_sink.batch import Batcher
 from result_sink.settings import SinkSettings
 from result_sink.store import Store
 from schemas.counters import COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
-from schemas.feedback import Feedback
 
 pytestmark = pytest.mark.broker
-
-APPENDED_MS = HOUR_MS
-FIELD = "leaf.predictions:t:0"
-
-
-@dataclass
-class Record:
-    """What the sink asks of a Kafka message."""
-
-    number: int
-    event: object
-
-    def offset(self):
-        return self.number
-
-    def value(self):
-        return self.event if isinstance(self.event, bytes) else self.event.model_dump_json().encode()
-
-    def topic(self):
-        if isinstance(self.event, Feedback):
-            return "leaf.feedback"
-        return "leaf.replays" if getattr(self.event, "run", None) else "leaf.predictions"
-
-    def partition(self):
-        return 0
-
-    def timestamp(self):
-        return 1, APPENDED_MS + self.number
 
 
 class Applier:

@@ -22,6 +22,10 @@ from schemas.topics import FEEDBACK, PREDICTIONS, REPLAYS
 #: Far from an hour's start and end, so that a test stays in one bucket; close enough to now that nothing expires.
 HOUR_MS = int(time.time()) // 3600 * 3600 * 1000
 START_MS = HOUR_MS - 3600 * 1000
+APPENDED_MS = HOUR_MS
+
+FIELD = "leaf.predictions:t:0"
+"""A partition's field among the stored offsets."""
 
 
 def made(number: int, **changes: Any) -> Prediction:
@@ -77,6 +81,31 @@ def publish(producer: Producer, events: Iterable[Prediction | Feedback]) -> None
 def eventually(check: Callable[[], Any], seconds: float = 25) -> Any:
     """What `check` returns once it raises no AssertionError any more."""
     return retry(stop=stop_after_delay(seconds), wait=wait_fixed(0.1), reraise=True)(check)()
+
+
+@dataclass
+class Record:
+    """What the sink asks of a Kafka message."""
+
+    number: int
+    event: Prediction | Feedback | bytes
+
+    def offset(self):
+        return self.number
+
+    def value(self):
+        return self.event if isinstance(self.event, bytes) else self.event.model_dump_json().encode()
+
+    def topic(self):
+        if isinstance(self.event, Feedback):
+            return "leaf.feedback"
+        return "leaf.replays" if getattr(self.event, "run", None) else "leaf.predictions"
+
+    def partition(self):
+        return 0
+
+    def timestamp(self):
+        return 1, APPENDED_MS + self.number
 
 
 @dataclass
