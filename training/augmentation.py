@@ -129,7 +129,7 @@ def recolour(image: Rgb, amount: float, random: np.random.Generator) -> Rgb:
     contrast = np.exp(amount * random.normal(0, 0.13))
     mean = float(grey.mean())
     pixels = (grey + (pixels - grey) * saturation - mean) * contrast + mean
-    return np.clip(pixels * gain.astype(np.float32), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(pixels * gain.astype(np.float32), 0, 255), np.uint8)
 
 
 def degrade(image: Rgb, probability: float, random: np.random.Generator) -> Rgb:

@@ -78,9 +78,8 @@ def label_of(folder: str) -> str | None:
     words = re.sub(r"[^a-z0-9]+", "_", folder.lower()).strip("_")
     if words == NOT_TOMATO_LEAF or words.split("_")[0] in OTHER_PLANTS:
         return NOT_TOMATO_LEAF
-    name = re.sub(r"^(tomato_)+", "", words)
-    name = "spider_mites" if name.startswith("spider_mites") else name
-    return name if name in LABELS else None
+    name = re.sub(r"^(tomato)+", "", words.replace("_", ""))
+    return next((label for label in LABELS if name.startswith(label.replace("_", ""))), None)
 
 
 def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

@@ -85,7 +85,7 @@ class Trainer:
         """Train until the budget is used up; Ctrl-C stops after saving a checkpoint."""
         sampler = Sampler(self._train, self.recipe.seed + self.step)
         with Progress() as bar:
-            task = bar.add_task(self.recipe.architecture, total=1.0, completed=self.progress)
+            task = bar.add_task(self.recipe.architecture, total=1.0)
             try:
                 while self.progress < 1:
                     for _ in self._stage(sampler):
@@ -107,6 +107,7 @@ class Trainer:
                 if self.active - saved > SAVE_EVERY:
                     saved = self.active
                     self._checkpoint.save(self.active, self.step)
+                    logger.info("%.3f done, step %d, %d px, loss %.3f", self.progress, self.step, px, losses[-1])
                 if self.active - validated > VALIDATE_EVERY:
                     validated = self.active
                     self._record(px, losses)

@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.special import expit, softmax
+
+from stream_workers.engines import Outputs
+from training.calibration import SELECTIVE_ACCURACY, fit
+from training.inference import NEGATIVE, Served
+from training.metrics import metrics
+
+
+def drawn(temperature: float, sharpness: float, photographs: int = 6000, seed: int = 0) -> Served:
+    """Photographs whose labels follow softmax(logits / temperature), and a fifth that are no leaves."""
+    random = np.random.default_rng(seed)
+    true_logits = random.normal(0, sharpness, (photographs, 10))
+    labels = np.array([random.choice(10, p=p) for p in softmax(true_logits, axis=1)])
+    tomato = random.random(photographs) < 0.8
+    gate = np.where(tomato, 4, -4) + random.logistic(0, 1, photographs)
+    labels[~tomato] = NEGATIVE
+    outputs = Outputs((true_logits * temperature).astype(np.float32), gate.astype(np.float32), _evidence(photographs))
+    return Served(outputs, labels, [""] * photographs, [])
+
+
+def _evidence(photographs: int) -> NDArray[np.float32]:
+    return np.zeros((photographs, 1, 1, 10), np.float32)
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
+def test_the_temperature_is_found_on_either_side_of_one(temperature: float) -> None:
+    assert fit(drawn(temperature, 3)).temperature == pytest.approx(temperature, rel=0.06)
+
+
+def test_calibrated_confidence_holds_on_other_photographs() -> None:
+    calibration = fit(drawn(2.5, 3))
+    assert float(str(metrics(drawn(2.5, 3, seed=1), calibration)["ece"])) < 0.02
+
+
+def test_the_gate_turns_few_leaves_away() -> None:
+    val = drawn(1, 6)
+    calibration = fit(val)
+    passed = expit(val.outputs.gate / calibration.gate_temperature) >= calibration.gate_threshold
+    assert (~passed[val.tomato]).mean() <= 0.01
+    assert calibration.gate_threshold <= 0.5
+
+
+def test_answers_above_the_threshold_are_as_right_as_promised_with_the_largest_coverage() -> None:
+    val = drawn(1, 6)
+    calibration = fit(val)
+    figures = metrics(val, calibration)
+    lower = calibration.model_copy(update={"confidence_threshold": calibration.confidence_threshold - 0.02})
+    assert float(str(figures["selective_accuracy"])) >= SELECTIVE_ACCURACY - 1e-3
+    assert float(str(figures["coverage"])) > 0.3
+    assert float(str(metrics(val, lower)["selective_accuracy"])) < SELECTIVE_ACCURACY + 1e-3
+
+
+def test_a_model_that_guesses_never_answers() -> None:
+    val = drawn(1, 3)
+    shuffled = np.random.default_rng(5).permutation(val.outputs.logits)
+    guessing = Served(val.outputs._replace(logits=shuffled), val.labels, val.paths, [])
+    assert float(str(metrics(guessing, fit(guessing))["coverage"])) < 0.02

@@ -1,0 +1,80 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+from leaves import encoded, leaf
+
+from training.dataset import DatasetError, count, label_of, photographs
+
+
+@pytest.mark.parametrize(
+    ("folder", "label"),
+    [
+        ("late_blight", "late_blight"),
+        ("Tomato___Late_blight", "late_blight"),
+        ("Tomato_Bacterial_spot", "bacterial_spot"),
+        ("Tomato___Spider_mites Two-spotted_spider_mite", "spider_mites"),
+        ("Tomato__Tomato_YellowLeaf__Curl_Virus", "yellow_leaf_curl_virus"),
+        ("Tomato___Tomato_Yellow_Leaf_Curl_Virus", "yellow_leaf_curl_virus"),
+        ("Tomato__Tomato_mosaic_virus", "mosaic_virus"),
+        ("Tomato__Target_Spot", "target_spot"),
+        ("Tomato_healthy", "healthy"),
+        ("Potato___healthy", "not_tomato_leaf"),
+        ("Pepper__bell___Bacterial_spot", "not_tomato_leaf"),
+        ("not_tomato_leaf", "not_tomato_leaf"),
+        ("holiday", None),
+    ],
+)
+def test_class_folders_are_understood_however_they_are_spelt(folder: str, label: str | None) -> None:
+    assert label_of(folder) == label
+
+
+def test_a_folder_and_its_zip_hold_the_same_photographs(tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    for label in ("healthy", "late_blight"):
+        (tree / "test" / label).mkdir(parents=True)
+        (tree / "test" / label / "a.png").write_bytes(encoded(leaf(0, 1)))
+        (tree / "test" / label / ".hidden.png").write_bytes(b"")
+    (tree / "notes.txt").write_text("no photograph")
+    with zipfile.ZipFile(tmp_path / "tree.zip", "w") as archive:
+        for file in tree.rglob("*.*"):
+            archive.write(file, file.relative_to(tree))
+    from_tree, from_zip = list(photographs(tree)), list(photographs(tmp_path / "tree.zip"))
+    assert [(item.path, item.label) for item in from_tree] == [
+        ("test/healthy/a.png", "healthy"),
+        ("test/late_blight/a.png", "late_blight"),
+    ]
+    assert from_tree == from_zip
+    assert count(tree) == count(tmp_path / "tree.zip") == 3
+
+
+def test_what_is_no_label_is_yielded_without_one_so_that_it_can_be_named(tmp_path: Path) -> None:
+    (tmp_path / "stray.png").write_bytes(b"x")
+    (tmp_path / "healthy").mkdir()
+    (tmp_path / "healthy" / "readme").write_bytes(b"x")
+    assert [(item.path, item.label) for item in photographs(tmp_path)] == [
+        ("healthy/readme", "healthy"),
+        ("stray.png", None),
+    ]
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PK\x03\x04 but broken"])
+def test_no_zip_is_said_and_not_thrown(tmp_path: Path, content: bytes | None) -> None:
+    if content is not None:
+        (tmp_path / "x.zip").write_bytes(content)
+    with pytest.raises(DatasetError):
+        list(photographs(tmp_path / "x.zip"))
+
+
+def test_a_member_that_can_not_be_unpacked_comes_empty(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("healthy/a.png", b"A" * 1000)
+        archive.writestr("healthy/b.png", b"B" * 1000)
+    raw = bytearray(path.read_bytes())
+    raw[raw.index(b"A" * 1000) + 5] ^= 0xFF
+    path.write_bytes(raw)
+    assert [(item.path, len(item.content)) for item in photographs(path)] == [
+        ("healthy/a.png", 0),
+        ("healthy/b.png", 1000),
+    ]

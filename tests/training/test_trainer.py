@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.prepared import Prepared, prepare
+from training.recipe import Recipe
+from training.sampling import Sampler
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3.15 with NumPy 2.4
+]
+
+
+@pytest.fixture(scope="module")
+def data(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Prepared]:
+    folder = tmp_path_factory.mktemp("prepared")
+    return prepare(leaves / "train.zip", folder / "train"), prepare(leaves / "val.zip", folder / "val")
+
+
+def trainer(tiny: str, data: tuple[Prepared, Prepared], run: Path, seconds: float, **changes: Any) -> Any:
+    from training.trainer import Trainer
+
+    recipe = Recipe(architecture=tiny, batch=16, learning_rate=5e-3, sizes=((0.0, 32), (0.5, 64)), **changes)
+    return Trainer(recipe, *data, run, seconds, run / "models")
+
+
+@pytest.mark.timeout(180)
+def test_it_learns_and_a_killed_run_continues_where_it_was(
+    tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path
+) -> None:
+    first = trainer(tiny, data, tmp_path, seconds=8)
+    stages = first._stage(Sampler(data[0], 0))
+    for _ in range(10):
+        next(stages)
+    first._checkpoint.save(first.active, first.step)
+    stages.close()
+    second = trainer(tiny, data, tmp_path, seconds=8)
+    assert (second.active, second.step) == (first.active, first.step)
+    for mine, other in zip(second.model.get_weights(), first.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, other)
+    for mine, other in zip(second.model.optimizer.variables, first.model.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(np.array(mine), np.array(other))
+    second.run()
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert [line["px"] for line in history] == [32, 64]
+    assert history[-1]["progress"] == 1
+    assert history[-1]["val_accuracy"] > 0.3, "ten coloured blobs; chance is 0.1"
+    assert trainer(tiny, data, tmp_path, seconds=8).progress == 1
+
+
+def test_a_pause_does_not_use_up_the_budget(
+    tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import training.trainer as module
+
+    paused = trainer(tiny, data, tmp_path, seconds=1000)
+    clock = iter(range(0, 10**9, 3600))
+    monkeypatch.setattr(module.time, "monotonic", lambda: float(next(clock)))
+    stages = paused._stage(Sampler(data[0], 0))
+    next(stages)
+    stages.close()
+    assert paused.active == module.LONGEST_STEP
