@@ -4,6 +4,7 @@ import sys
 from importlib import import_module
 from typing import Final
 
+from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -39,6 +40,13 @@ def main() -> None:
     module, attribute = COMMANDS[name][0].split(":")
     try:
         getattr(import_module(module), attribute)(args=arguments, prog_name=f"leaf {name}")
+    except ValidationError as error:
+        if not error.title.endswith("Settings"):
+            raise
+        for problem in error.errors():
+            variable = ".".join(str(part) for part in problem["loc"])
+            console.print(f"[red]leaf:[/red] {escape(variable)} in the environment is wrong: {escape(problem['msg'])}.")
+        sys.exit(1)
     except LeafError as error:
         sentence = str(error) if str(error).endswith((".", "\n")) else f"{error}."
         console.print(f"[red]leaf:[/red] {escape(sentence)} {escape(error.remedy)}", soft_wrap=True)
