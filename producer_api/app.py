@@ -12,6 +12,7 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 from producer_api import documentation, health, problems
+from producer_api.analytics import endpoints as analytics
 from producer_api.batches import endpoints as batches
 from producer_api.catalogue import endpoints as catalogue
 from producer_api.experiments import endpoints as experiments
@@ -54,7 +55,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     problems.install(app)
     documentation.install(app)
     app.router.routes.insert(0, uploads.FIRST)
-    for room in (uploads, batches, results, feedback, catalogue, experiments, health):
+    for room in (uploads, batches, results, feedback, catalogue, experiments, analytics, health):
         app.include_router(room.router)
     if chosen.mode == "embedded":
         app.add_middleware(SecurityHeaders)

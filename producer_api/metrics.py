@@ -14,3 +14,12 @@ BACKLOG_SECONDS = Gauge(
     "leaf_api_backlog_seconds", "How long the oldest of them has been waiting", multiprocess_mode="max"
 )
 HELD_BYTES = Gauge("leaf_api_held_bytes", "Memory reserved for bodies being read", multiprocess_mode="sum")
+DRIFT = Gauge(
+    "leaf_drift_psi",
+    "Population stability index of the last 24 hours against the model card",
+    ["feature", "arm", "model"],
+    multiprocess_mode="mostrecent",
+)
+DRIFT_IMAGES = Gauge(
+    "leaf_drift_photographs", "Photographs behind it", ["feature", "arm", "model"], multiprocess_mode="mostrecent"
+)

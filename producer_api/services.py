@@ -7,6 +7,8 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from producer_api.analytics.counts import CounterStore
+from producer_api.analytics.drift_watch import DriftWatch
 from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
 from producer_api.results.notices import Notices
@@ -33,6 +35,8 @@ class Services:
     store: ResultStore
     notices: Notices
     experiments: Register
+    counters: CounterStore
+    drift: DriftWatch
 
     @classmethod
     @asynccontextmanager
@@ -40,6 +44,8 @@ class Services:
         """Start them, and stop them in the opposite order. Neither Kafka nor Redis need be there yet."""
         redis = connect(settings.redis_url, settings.store_seconds)
         store = ResultStore(redis)
+        register = Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir)
+        counter_store = CounterStore(settings.redis_url, settings.store_seconds)
         services = cls(
             settings=settings,
             task_ids=task_ids(settings),
@@ -53,15 +59,20 @@ class Services:
             ),
             store=store,
             notices=Notices(redis, store),
-            experiments=Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir),
+            experiments=register,
+            counters=counter_store,
+            drift=DriftWatch(register, counter_store, settings.models_dir),
         )
         services.acceptance.start()
         services.backpressure.start()
         services.notices.start()
+        services.drift.start()
         try:
             yield services
         finally:
-            services.experiments.close()
+            await services.drift.stop()
+            counter_store.close()
+            register.close()
             await services.notices.stop()
             await services.backpressure.stop()
             await services.acceptance.stop()

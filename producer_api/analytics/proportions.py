@@ -1,20 +1,13 @@
 """Shares of counts and what sets two of them apart: intervals, tests, sample sizes.
 
-Every function is pure, on counts; `ALPHA` is the two-sided error that all of them are set to.
+Every function is pure, on counts; `ALPHA` is the two-sided error that all of them are set to. The libraries take
+seconds to import, which the first question pays and not every start of the API.
 """
 
 import math
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import (
-    confint_proportions_2indep,
-    proportion_confint,
-    proportions_ztest,
-    samplesize_proportions_2indep_onetail,
-)
 
 ALPHA: Final = 0.05
 POWER: Final = 0.8
@@ -66,6 +59,8 @@ def share(count: int, of: int, alpha: float = ALPHA) -> Share:
     """Share with Wilson's score interval (Wilson 1927; Newcombe 1998, Statistics in Medicine 17:857, method 3)."""
     if of == 0:
         return Share(count=0, of=0)
+    from statsmodels.stats.proportion import proportion_confint  # noqa: PLC0415
+
     low, high = proportion_confint(count, of, alpha=alpha, method="wilson")
     return Share(count=count, of=of, value=count / of, interval=Interval(low=float(low), high=float(high)))
 
@@ -77,6 +72,8 @@ def difference(first: Share, second: Share, alpha: float = ALPHA) -> Difference 
     """
     if not first.of or not second.of:
         return None
+    from statsmodels.stats.proportion import confint_proportions_2indep, proportions_ztest  # noqa: PLC0415
+
     counts = second.count, second.of, first.count, first.of
     low, high = confint_proportions_2indep(*counts, compare="diff", method="newcomb", alpha=alpha)
     same = first.count + second.count in {0, first.of + second.of}  # all or none: no variance to test with
@@ -90,6 +87,8 @@ def difference(first: Share, second: Share, alpha: float = ALPHA) -> Difference 
 
 def paired(both: int, only_first: int, only_second: int, neither: int) -> Paired:
     """McNemar's exact test (1947, Psychometrika 12:153) of two models' correctness on the same photographs."""
+    from statsmodels.stats.contingency_tables import mcnemar  # noqa: PLC0415
+
     test = mcnemar([[both, only_first], [only_second, neither]], exact=True)
     return Paired(
         both=both, only_first=only_first, only_second=only_second, neither=neither, p_value=min(1.0, float(test.pvalue))
@@ -102,6 +101,8 @@ def sample_size(base: float, effect: float, ratio: float = 1, alpha: float = ALP
     `ratio` is second sample over first. Normal approximation without continuity correction (Fleiss, Levin & Paik
     2003, Statistical Methods for Rates and Proportions, ch. 4). The effect is taken towards 0.5, where it takes more.
     """
+    from statsmodels.stats.proportion import samplesize_proportions_2indep_onetail  # noqa: PLC0415
+
     away = effect if base <= 0.5 else -effect
     size = samplesize_proportions_2indep_onetail(diff=-away, prop2=base + away, power=power, ratio=ratio, alpha=alpha)
     return math.ceil(float(size))
@@ -114,6 +115,8 @@ def ratio_mismatch(groups: list[tuple[list[int], list[float]]]) -> float | None:
     their degrees of freedom (Fabijan et al. 2019, Diagnosing Sample Ratio Mismatch, KDD). A group counts only where
     every arm with a weight expects 5 images or more; None where none does. Images in an arm of weight 0: p = 0.
     """
+    from scipy import stats  # noqa: PLC0415
+
     statistic, freedom = 0.0, 0
     for counts, weights in groups:
         total = sum(counts)

@@ -1,10 +1,10 @@
 """Drift: how far what the cameras show now is from what the model was trained on."""
 
+from collections.abc import Sequence
 from typing import Final, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
-from scipy import stats
 
 MODERATE: Final = 0.1
 LARGE: Final = 0.25
@@ -26,23 +26,25 @@ class Stability(BaseModel):
     """`moderate` from 0.1, `large` from 0.25; `too_few`: in a window this small chance alone reaches 0.1."""
 
 
-def stability(baseline: list[float], counts: list[int]) -> Stability:
+def stability(baseline: Sequence[float], counts: Sequence[float]) -> Stability:
     """Index of `counts` against the `baseline` shares of the same bins.
 
     PSI = sum (actual - expected) ln(actual / expected); bands after Siddiqi 2006 (Credit Risk Scorecards). Without
     drift, images times PSI is about chi-square with bins - 1 degrees of freedom (Yurdakul & Naranjo 2020, Journal of
     Risk Model Validation 14:89, for a baseline much larger than the window). Empty bins get half a count.
     """
+    from scipy import special  # noqa: PLC0415  takes a second
+
     observed = np.asarray(counts, float)
     if observed.shape != (len(baseline),):
         msg = f"{len(baseline)} shares against {observed.size} counts"
         raise ValueError(msg)
-    images = int(observed.sum())
+    images = round(observed.sum())
     actual = (observed + 0.5) / (images + 0.5 * observed.size)
     expected = np.maximum(np.asarray(baseline, float), _FLOOR)
     expected /= expected.sum()
     psi = float(((actual - expected) * np.log(actual / expected)).sum())
-    noise = float(stats.chi2.ppf(0.95, observed.size - 1)) / max(images, 1)
+    noise = float(special.chdtri(observed.size - 1, 0.05)) / max(images, 1)
     return Stability(psi=psi, images=images, noise=noise, level=_level(psi, noise))
 
 

@@ -1,0 +1,64 @@
+"""Drift as Prometheus gauges, measured again every minute."""
+
+import asyncio
+import contextlib
+import logging
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from producer_api.analytics.counts import CounterStore
+from producer_api.analytics.drift import drift
+from producer_api.analytics.window import Window
+from producer_api.experiments.register import Register
+from producer_api.metrics import DRIFT, DRIFT_IMAGES
+from schemas.errors import LeafError
+
+log = logging.getLogger(__name__)
+
+WINDOW: Final = timedelta(hours=24)
+EVERY_SECONDS: Final = 60
+
+
+class DriftWatch:
+    """Measures the last 24 hours in the background. Survives Kafka and Redis away: the gauges then stand still."""
+
+    def __init__(self, register: Register, store: CounterStore, models: Path) -> None:
+        self._register = register
+        self._store = store
+        self._models = models
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """End."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def measure(self) -> None:
+        """Once. Raises a LeafError where Kafka or Redis does not answer."""
+        now = datetime.now(UTC)
+        experiment = self._register.timeline().at(now.timestamp() * 1000)
+        if experiment is None:
+            return
+        found = drift(self._store, experiment, self._models, Window.of(now - WINDOW, now, "hour"))
+        DRIFT.clear()
+        DRIFT_IMAGES.clear()
+        for feature in found.features:
+            labels = {"feature": feature.feature, "arm": feature.arm or "", "model": feature.model}
+            DRIFT_IMAGES.labels(**labels).set(feature.images)
+            if feature.level != "too_few":
+                DRIFT.labels(**labels).set(feature.psi)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await asyncio.to_thread(self.measure)
+            except LeafError as error:
+                log.warning("drift can't be measured just now: %s", error)

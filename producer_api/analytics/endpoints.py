@@ -1,0 +1,93 @@
+"""GET /analytics: totals, experiments, series, drift."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from producer_api.analytics.counts import Totals
+from producer_api.analytics.drift import Drift, baselines_of, drift
+from producer_api.analytics.drift_watch import WINDOW
+from producer_api.analytics.report import Report, report
+from producer_api.analytics.series import By, Metric, Series, series
+from producer_api.analytics.window import KEPT, From, To, Window
+from producer_api.errors import UnknownExperimentError
+from producer_api.problems import problems
+from producer_api.services import Services, ServicesHere
+from schemas import counters
+from schemas.counters import Step
+from schemas.experiment import Experiment, Name
+from schemas.image import CameraId
+
+router = APIRouter(prefix="/analytics", tags=["analytics"])
+
+Camera = Annotated[CameraId | None, Query(description="Only photographs of this camera.")]
+
+
+class Overview(Totals):
+    """All photographs of the window."""
+
+    window: Window
+    images: int
+    failed: int
+    verdicts: dict[str, int]
+    labels: dict[str, int]
+
+
+@router.get("", responses=problems(422, 503))
+def overview(services: ServicesHere, begin: From = None, to: To = None) -> Overview:
+    """How many there were, what was lost or came twice, and since when the counts are complete."""
+    window = Window.of(begin, to, "hour", KEPT)
+    counts = services.counters.sum(window, [counters.ALL])[counters.ALL]
+    return Overview(
+        **services.counters.totals().model_dump(),
+        window=window,
+        images=counts[counters.IMAGES,],
+        failed=counts[counters.FAILED,],
+        verdicts={field[1]: number for field, number in counts.items() if field[0] == counters.VERDICT},
+        labels={field[1]: number for field, number in counts.items() if field[0] == counters.LABEL},
+    )
+
+
+@router.get("/experiments/{name}", responses=problems(404, 422, 503))
+def experiment(
+    name: Name,
+    services: ServicesHere,
+    begin: From = None,
+    to: To = None,
+    camera: Camera = None,
+    effect: Annotated[float, Query(gt=0, lt=0.5, description="Difference in accuracy that is worth finding.")] = 0.02,
+) -> Report:
+    """Each arm's numbers and what sets the arms apart; without a range, since its beginning."""
+    history = services.experiments.get(name)
+    now = datetime.now(UTC)
+    since = max(min(version.effective_at for version in history.versions), now - KEPT)
+    return report(history, services.counters, Window.of(begin or since, to, "hour"), camera, effect)
+
+
+@router.get("/series", responses=problems(404, 422, 503))
+def over_time(
+    services: ServicesHere, metric: Metric, by: By = "all", begin: From = None, to: To = None, step: Step = "hour"
+) -> Series:
+    """How a number went, bucket by bucket; minutes are kept for a day, hours for a month."""
+    window = Window.of(begin, to, step)
+    if metric != "drift":
+        return series(services.counters, metric, by, window, None)
+    arm = _in_force(services).arms[0]
+    baselines = baselines_of(services.settings.models_dir, arm.model, arm.version)
+    return series(services.counters, metric, by, window, baselines)
+
+
+@router.get("/drift", responses=problems(404, 422, 503))
+def drifted(services: ServicesHere, begin: From = None, to: To = None, camera: Camera = None) -> Drift:
+    """Population stability index of each feature against the model cards; without a range, of the last day."""
+    window = Window.of(begin, to, "hour", WINDOW)
+    return drift(services.counters, _in_force(services), services.settings.models_dir, window, camera)
+
+
+def _in_force(services: Services) -> Experiment:
+    found = services.experiments.timeline().at(datetime.now(UTC).timestamp() * 1000)
+    if found is None:
+        msg = "no experiment is in force"
+        raise UnknownExperimentError(msg, "Start one: leaf experiments start NAME --arm ...")
+    return found

@@ -1,0 +1,60 @@
+"""The range of time that is asked about, in whole buckets."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Final, Self
+
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from producer_api.errors import RequestError
+from schemas.counters import STEP_SECONDS, Step
+from schemas.topics import DAY_MS, PREDICTIONS
+
+MAX_BUCKETS: Final = 1500
+KEPT: Final = timedelta(milliseconds=(PREDICTIONS.retention_days or 0) * DAY_MS)
+DEFAULT: Final[dict[Step, timedelta]] = {"minute": timedelta(hours=3), "hour": timedelta(days=7)}
+
+From = Annotated[AwareDatetime | None, Query(alias="from", description="Begin, RFC 3339; rounded down to a bucket.")]
+To = Annotated[AwareDatetime | None, Query(description="End; rounded up to a bucket. Left out: now.")]
+
+
+class Window(BaseModel):
+    """Buckets of one step: the first one's begin up to the last one's end."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    begin: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+    step: Step
+
+    @classmethod
+    def of(cls, begin: datetime | None, end: datetime | None, step: Step, default: timedelta | None = None) -> Self:
+        """The window that covers this range. Raises RequestError where it is empty or too long."""
+        seconds = STEP_SECONDS[step]
+        last = (end or datetime.now(UTC)).timestamp()
+        first = begin.timestamp() if begin else last - (default or DEFAULT[step]).total_seconds()
+        low, high = int(first // seconds) * seconds, -int(-last // seconds) * seconds
+        if high <= low:
+            msg = "the range ends before it begins"
+            raise RequestError(msg, "Give from and to in this order.")
+        if (high - low) // seconds > MAX_BUCKETS:
+            msg = f"the range holds {(high - low) // seconds} buckets of one {step}, at most {MAX_BUCKETS} are read"
+            raise RequestError(msg, "Ask for a shorter range or for step=hour.")
+        return cls(begin=datetime.fromtimestamp(low, UTC), end=datetime.fromtimestamp(high, UTC), step=step)
+
+    def within(self, begin: datetime, end: datetime | None) -> "Window | None":
+        """The buckets of this window that touch another range, if any; without an end it goes on."""
+        if begin >= self.end or (end is not None and end <= self.begin):
+            return None
+        return Window.of(max(begin, self.begin), min(end or self.end, self.end), self.step)
+
+    @property
+    def seconds(self) -> int:
+        """Length of one bucket."""
+        return STEP_SECONDS[self.step]
+
+    def buckets(self) -> Iterator[int]:
+        """Begin of each bucket, ms."""
+        end = int(self.end.timestamp())
+        return (start * 1000 for start in range(int(self.begin.timestamp()), end, self.seconds))
