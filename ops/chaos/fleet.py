@@ -67,6 +67,12 @@ class Fleet:
             worker.launch()
             self.workers.append(worker)
 
+    def revive(self) -> None:
+        """Start again what ended by itself, as whoever runs the services does: some errors end a process by design."""
+        for process in [*self.apis, *self.sinks, *self.workers]:
+            if not process.alive():
+                process.launch()
+
     def of_kind(self, kind: str) -> list[Process]:
         """The processes of one kind."""
         fleets = {"worker": self.workers, "sink": self.sinks, "api": self.apis}

@@ -51,7 +51,11 @@ class Monkey(threading.Thread):
         started = time.monotonic()
         try:
             for when, what, action in self._plan:
-                if self._stopping.wait(max(0, started + when - time.monotonic())):
+                while not self._stopping.wait(min(1, max(0, started + when - time.monotonic()))):
+                    if time.monotonic() >= started + when:
+                        break
+                    self._fleet.revive()
+                if self._stopping.is_set():
                     return
                 self._tell(f"{time.monotonic() - started:5.1f} s  {what}")
                 action()
