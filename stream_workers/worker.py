@@ -12,6 +12,7 @@ from typing import Any
 import faust
 from faust.types import EventT, StreamT
 
+from schemas.errors import ModelError
 from schemas.experiment import Experiment
 from stream_workers.acknowledgement import Acknowledgement, Headers
 from stream_workers.app import faust_app, images
@@ -74,6 +75,9 @@ class Worker(faust.Worker):  # type: ignore[misc]
         in_force = self._experiments.timeline.at(time.time() * 1000)
         if in_force:
             await self._load(in_force)
+            if not self._registry.loaded():
+                msg = f"no model of experiment {in_force.id} can be served from {self._settings.models}"
+                raise ModelError(msg, "Export the models it names, or start another experiment.")
         self._vital(self._experiments.follow())
         self._vital(self._batching.run())
         self.loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._registry.reload()))

@@ -1,5 +1,6 @@
 """The interface of every engine."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -30,12 +31,17 @@ class Engine(Protocol):
     ceiling: int
     """Largest batch worth computing at once."""
 
+    @property
+    def sizes(self) -> Sequence[int]:
+        """Batch sizes that cost something the first time."""
+        ...
+
     def infer(self, images: Images) -> Outputs:
         """Compute uint8 RGB [N, px, px, 3], 1 <= N <= ceiling."""
         ...
 
 
 def warm_up(engine: Engine, px: int) -> None:
-    """Compute a batch of one and a full one, so that the first photograph does not pay for memory and kernels."""
-    for size in (1, engine.ceiling):
+    """Compute a batch of each size, so that no photograph pays for memory and kernels."""
+    for size in engine.sizes:
         engine.infer(np.zeros((size, px, px, 3), np.uint8))

@@ -10,6 +10,8 @@ from schemas.errors import ModelError
 from stream_workers.engines.engine import DEFAULT_CEILING, Images, Outputs
 
 MODEL_FILE = "openvino.xml"
+SIZES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
+"""Batches are filled up to the next of these: each size OpenVINO has not seen costs 50 ms and 5 to 10 MB once."""
 
 
 class OpenVinoEngine:
@@ -23,6 +25,7 @@ class OpenVinoEngine:
             raise ModelError(msg, "Export it for OpenVINO or choose the engine tensorflow.")
         self.ceiling = card.batch_ceiling.get(self.name, DEFAULT_CEILING)
         core = openvino.Core()
+        self.sizes = [*(size for size in SIZES if size < self.ceiling), self.ceiling]
         config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
         try:
             model = core.compile_model(str(directory / MODEL_FILE), "CPU", config)
@@ -34,6 +37,10 @@ class OpenVinoEngine:
 
     def infer(self, images: Images) -> Outputs:
         """Compute a batch; the arrays returned are copies."""
+        count = len(images)
+        size = next(size for size in self.sizes if size >= count)
+        if size > count:
+            images = np.concatenate([images, np.zeros((size - count, *images.shape[1:]), np.uint8)])
         results = self._request.infer({0: images}, share_inputs=True)
-        logits, gate, evidence = (np.array(results[output], np.float32) for output in self._outputs)
+        logits, gate, evidence = (np.array(results[output][:count], np.float32) for output in self._outputs)
         return Outputs(logits, gate.reshape(-1), evidence)

@@ -24,6 +24,7 @@ class TensorFlowEngine:
             msg = f"{card.id} has no {WEIGHTS_FILE}"
             raise ModelError(msg, "Export it for TensorFlow or choose the engine openvino.")
         self.ceiling = card.batch_ceiling.get(self.name, DEFAULT_CEILING)
+        self.sizes = (1, self.ceiling)
         px = card.preprocessing.px
         _limit_threads(threads)
         try:

@@ -39,6 +39,7 @@ class FlatEngine:
 
     def __init__(self, ceiling: int = 8, seconds: float = 0) -> None:
         self.ceiling = ceiling
+        self.sizes = (1, ceiling)
         self.seconds = seconds
         self.batches: list[int] = []
 
