@@ -1,0 +1,47 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from producer_api.analytics.window import Window
+from producer_api.errors import RequestError
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+def test_a_range_grows_to_whole_buckets():
+    window = Window.of(NOON + MINUTE, NOON + 61 * MINUTE, "hour")
+    assert (window.begin, window.end) == (NOON, NOON + 120 * MINUTE)
+    assert list(window.buckets()) == [int(NOON.timestamp() * 1000), int(NOON.timestamp() * 1000) + 3_600_000]
+
+
+def test_whole_buckets_stay_as_they_are():
+    window = Window.of(NOON, NOON + 3 * MINUTE, "minute")
+    assert (window.begin, window.end) == (NOON, NOON + 3 * MINUTE)
+    assert len(list(window.buckets())) == 3
+
+
+def test_left_out_it_ends_now():
+    window = Window.of(None, None, "minute")
+    assert timedelta(0) <= window.end - datetime.now(UTC) <= MINUTE
+    assert window.end - window.begin in {timedelta(hours=3), timedelta(hours=3) + MINUTE}
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "reason"),
+    [(NOON, NOON, "ends before it begins"), (NOON, NOON - MINUTE, "ends before"), (NOON, NOON + 1501 * MINUTE, "1501")],
+)
+def test_ranges_that_can_not_be_read(begin, end, reason):
+    with pytest.raises(RequestError, match=reason) as refused:
+        Window.of(begin, end, "minute")
+    assert refused.value.remedy
+
+
+def test_what_two_ranges_share():
+    window = Window.of(NOON, NOON + 180 * MINUTE, "hour")
+    assert window.within(NOON + 61 * MINUTE, NOON + 119 * MINUTE) == Window.of(
+        NOON + 60 * MINUTE, NOON + 120 * MINUTE, "hour"
+    )
+    assert window.within(NOON - MINUTE, None) == window
+    assert window.within(NOON + 180 * MINUTE, None) is None
+    assert window.within(NOON - 60 * MINUTE, NOON) is None
