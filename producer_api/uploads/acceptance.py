@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError
+from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from producer_api.metrics import ACCEPTED, CONFIRM_SECONDS
 from producer_api.uploads.partitioner import partition
@@ -91,7 +91,7 @@ class Acceptance:
         except MessageSizeTooLargeError:
             raise
         except KafkaError as error:
-            if not error.retriable:
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):  # a full producer is no broken one
                 log.critical("the producer can't go on, the process ends: %r", error)
                 self._on_fatal()
             raise self._not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error

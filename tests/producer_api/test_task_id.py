@@ -1,0 +1,100 @@
+import time
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producer_api.errors import ExpiredTaskError, RequestError, UnknownTaskError
+from producer_api.seal import Seal
+from producer_api.task_id import TaskIds
+
+DAY = 86400
+KEY = "5f0c8d0e-3c3e-4b8e-9d55-111111111111"
+IDS = TaskIds(Seal(b"one key"), 30 * DAY)
+
+
+def uuid7(seconds: float) -> str:
+    return str(uuid.UUID(int=(int(seconds * 1000) << 80) | (7 << 76) | (0b10 << 62) | 12345))
+
+
+def test_carries_its_time_and_fits_a_url_and_the_contract():
+    task_id = IDS.new()
+    assert len(task_id) == 32
+    assert set(task_id) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+    assert IDS.read(task_id).seconds == pytest.approx(time.time(), abs=5)
+
+
+def test_another_process_with_the_same_key_knows_it():
+    assert TaskIds(Seal(b"one key"), DAY).read(IDS.new())
+
+
+def test_another_key_does_not():
+    with pytest.raises(UnknownTaskError):
+        TaskIds(Seal(b"another key"), DAY).read(IDS.new())
+
+
+@given(st.text(max_size=80))
+def test_nothing_else_is_an_id(text):
+    with pytest.raises(UnknownTaskError):
+        IDS.read(text)
+
+
+@given(st.integers(0, 31), st.sampled_from("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
+def test_no_character_can_be_changed(position, character):
+    task_id = IDS.new()
+    forged = task_id[:position] + character + task_id[position + 1 :]
+    if forged != task_id:
+        with pytest.raises(UnknownTaskError):
+            IDS.read(forged)
+
+
+def test_ids_differ():
+    assert len({IDS.new() for _ in range(1000)}) == 1000
+
+
+def test_expires():
+    ids = TaskIds(Seal(b"one key"), 60)
+    ids.refuse_expired(int(time.time()) - 50)
+    with pytest.raises(ExpiredTaskError):
+        ids.refuse_expired(int(time.time()) - 70)
+
+
+def test_a_retry_gets_the_same_id_at_any_process():
+    assert IDS.derive(KEY, "me", b"leaf") == TaskIds(Seal(b"one key"), DAY).derive(KEY, "me", b"leaf")
+
+
+@pytest.mark.parametrize(
+    ("key", "uploader", "photograph"),
+    [(KEY[:-1] + "2", "me", b"leaf"), (KEY, "you", b"leaf"), (KEY, "me", b"other")],
+)
+def test_another_key_uploader_or_photograph_gets_another_id(key, uploader, photograph):
+    assert IDS.derive(KEY, "me", b"leaf") != IDS.derive(key, uploader, photograph)
+
+
+def test_key_and_uploader_are_not_run_together():
+    assert IDS.derive("a" * 16 + "b", "c", b"") != IDS.derive("a" * 16, "bc", b"")
+
+
+def test_a_key_without_time_never_expires():
+    task = IDS.read(IDS.derive(KEY, "me", b"leaf"))
+    assert task.seconds == 0
+    IDS.refuse_expired(task.seconds)
+
+
+def test_a_uuid7_gives_its_time():
+    then = int(time.time()) - 3600
+    assert IDS.read(IDS.derive(uuid7(then), "me", b"leaf")).seconds == then
+
+
+@pytest.mark.parametrize("ago", [31 * DAY, -2 * DAY])
+def test_a_uuid7_out_of_bounds_is_refused(ago):
+    with pytest.raises(RequestError):
+        IDS.derive(uuid7(time.time() - ago), "me", b"leaf")
+
+
+def test_a_batch_id_is_no_task_id():
+    from producer_api.batches.batch_id import BatchId
+
+    with pytest.raises(UnknownTaskError):
+        IDS.read(BatchId.new(IDS, None, None).text(IDS))

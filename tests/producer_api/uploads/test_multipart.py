@@ -1,0 +1,127 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from python_multipart.multipart import MultipartParser
+
+from producer_api.errors import RequestError
+from producer_api.uploads.multipart import MAX_PREAMBLE_BYTES, Parser, boundary
+from schemas.errors import ImageTooLargeError
+from schemas.normalisation import MAX_UPLOAD_BYTES
+
+B = b"----boundary0123"
+
+
+def part(name, data, filename=None):
+    extra = f'; filename="{filename}"' if filename is not None else ""
+    return b'--%b\r\nContent-Disposition: form-data; name="%b"%b\r\nContent-Type: x/y\r\n\r\n%b\r\n' % (
+        B,
+        name.encode(),
+        extra.encode(),
+        data,
+    )
+
+
+def body(*parts):
+    return b"".join(parts) + b"--" + B + b"--\r\n"
+
+
+def parse(data, step=None):
+    parser, found = Parser(B), []
+    step = step or max(1, len(data))
+    for start in range(0, len(data), step):
+        found += parser.feed(data[start : start + step])
+    parser.close()
+    return found
+
+
+def test_reads_files_and_fields():
+    found = parse(body(part("file", b"\xff\xd8\r\nabc", "leaf.jpg"), part("camera", b"cam-1")))
+    assert [(one.name, one.filename, one.data) for one in found] == [
+        ("file", "leaf.jpg", b"\xff\xd8\r\nabc"),
+        ("camera", None, b"cam-1"),
+    ]
+    assert found[1].text == "cam-1"
+
+
+fields = st.lists(st.tuples(st.text("abc", min_size=1, max_size=5), st.binary(max_size=200)), max_size=4)
+
+
+@given(fields, st.integers(1, 300))
+def test_agrees_with_a_known_parser_however_the_body_is_cut(given_fields, step):
+    data = body(*(part(name, value, "f") for name, value in given_fields if b"--" + B not in value))
+    expected, current = [], []
+
+    def end():
+        expected.append(b"".join(current))
+        current.clear()
+
+    reference = MultipartParser(
+        B, {"on_part_data": lambda chunk, start, stop: current.append(chunk[start:stop]), "on_part_end": end}
+    )
+    reference.write(data)
+    reference.finalize()
+    assert [one.data for one in parse(data, step)] == expected
+
+
+def test_line_ends_and_near_boundaries_in_the_data_stay():
+    data = b"\r\n--" + B[:-1] + b"\r\n\r\n--\r\n"
+    assert parse(body(part("file", data, "x")), 1)[0].data == data
+
+
+def test_a_preamble_and_an_epilogue_say_nothing():
+    found = parse(b"hello\r\n" + body(part("a", b"1")) + b"bye\r\n--" + B + b"\r\n")
+    assert [one.data for one in found] == [b"1"]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nothing",
+        part("a", b"1"),
+        b"--" + B + b"\r\nno headers\r\n--" + B + b"--",
+        b"--" + B + b"\r\nContent-Disposition: form-data\r\n\r\nx\r\n--" + B + b"--",
+        b"--" + B + b"\r\nX: " + b"x" * MAX_PREAMBLE_BYTES + b"\r\n\r\nx\r\n--" + B + b"--",
+    ],
+)
+def test_malformed_bodies_are_refused(data):
+    with pytest.raises(RequestError):
+        parse(data)
+
+
+def test_a_part_above_the_limit_is_refused_while_it_is_read():
+    parser, chunk = Parser(B), b"x" * 65536
+    parser.feed(part("file", b"", "f")[:-2])
+    with pytest.raises(ImageTooLargeError):
+        for fed in range(0, MAX_UPLOAD_BYTES * 2, len(chunk)):
+            assert fed <= MAX_UPLOAD_BYTES + MAX_PREAMBLE_BYTES + len(chunk)
+            parser.feed(chunk)
+
+
+def test_a_part_above_the_limit_is_refused_when_it_comes_at_once():
+    with pytest.raises(ImageTooLargeError):
+        parse(body(part("file", b"x" * (MAX_UPLOAD_BYTES + 1), "f")))
+
+
+@pytest.mark.parametrize(
+    ("content_type", "expected"),
+    [
+        ("multipart/form-data; boundary=abc", b"abc"),
+        ('Multipart/Form-Data; charset=utf-8; boundary="a b"', b"a b"),
+    ],
+)
+def test_finds_the_boundary(content_type, expected):
+    assert boundary(content_type) == expected
+
+
+@pytest.mark.parametrize(
+    "content_type", ["", "image/jpeg", "multipart/form-data", "multipart/form-data; boundary=" + "x" * 71]
+)
+def test_refuses_bodies_without_one(content_type):
+    with pytest.raises(RequestError):
+        boundary(content_type)
+
+
+def test_a_field_that_is_no_text_is_refused():
+    with pytest.raises(RequestError):
+        _ = parse(body(part("camera", b"\xff")))[0].text
