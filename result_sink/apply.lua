@@ -28,16 +28,19 @@ if stored >= tonumber(batch.next) then return {'applied', stored, 0, 0} end
 ------------------------------------------------------------------------------------------------------------ read
 
 local NEEDED = {
-  prediction = {'image_id', 'result', 'seen', 'bit', 'shown', 'counters', 'fields', 'latency', 'at', 'done_at', 'views'},
-  feedback = {'result', 'feedback', 'label', 'at'},
-  malformed = {},
+  prediction = {
+    'offset', 'image_id', 'result', 'seen', 'bit', 'shown', 'counters', 'fields', 'latency', 'at', 'done_at', 'views',
+  },
+  feedback = {'offset', 'result', 'feedback', 'label', 'at'},
+  malformed = {'offset'},
 }
 
 local records, payloads = {}, {}
 for index, record in ipairs(batch.records) do
-  local needed = NEEDED[record.kind]
-  assert(needed and type(record.offset) == 'number' and ARGV[index + 1], 'record ' .. index .. ' is malformed')
-  for _, name in ipairs(needed) do assert(record[name] ~= nil, 'record ' .. index .. ' has no ' .. name) end
+  for _, name in ipairs(NEEDED[record.kind] or error('record ' .. index .. ' is of no known kind')) do
+    if record[name] == nil then error('record ' .. index .. ' has no ' .. name) end
+  end
+  if not ARGV[index + 1] then error('record ' .. index .. ' has no payload') end
   if record.offset >= stored then
     records[#records + 1] = record
     payloads[#records] = ARGV[index + 1]
@@ -90,18 +93,18 @@ end
 
 -- A counter set is text, "<expiry, s> <key>" line by line; changes[set][field] is what is added to each of its keys.
 local changes = {}
-local function count(set, field, by)
-  local fields = changes[set]
-  if not fields then
-    fields = {}
-    changes[set] = fields
+local function count(set, fields, by)
+  local sums = changes[set]
+  if not sums then
+    sums = {}
+    changes[set] = sums
   end
-  fields[field] = (fields[field] or 0) + by
+  for _, field in ipairs(fields) do sums[field] = (sums[field] or 0) + by end
 end
 
 local function count_feedback(result, label, by)
   if result.shown and result.shown ~= 'failed' then
-    count(result.counters, 'feedback:' .. result.shown .. ':' .. label, by)
+    count(result.counters, {'feedback:' .. result.shown .. ':' .. label}, by)
   end
 end
 
@@ -112,10 +115,12 @@ local function plan_prediction(record)
   seen[key][record.bit] = true
   local known = result_of(record.result)
   if known.shown and (known.shown ~= 'failed' or record.shown == 'failed') then return 'duplicate' end
-  if known.shown then count(known.counters, 'failed', -1) end
+  if known.shown then count(known.counters, {'failed'}, -1) end
   known.shown, known.counters = record.shown, batch.counters[record.counters]
-  for _, field in ipairs(record.fields) do count(known.counters, batch.fields[field], 1) end
-  if record.shown ~= 'failed' then count(known.counters, 'latency_ms', record.latency) end
+  local fields = record.fields
+  for place, field in ipairs(fields) do fields[place] = batch.fields[field] end
+  count(known.counters, fields, 1)
+  if record.shown ~= 'failed' then count(known.counters, {'latency_ms'}, record.latency) end
   local label = record.feedback and label_of(record.feedback)
   if label then count_feedback(known, label, 1) end
   return 'applied'
