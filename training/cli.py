@@ -50,7 +50,7 @@ def train(
     architecture: Architecture,
     minutes: Minutes = 180,
     init: Annotated[
-        str, typer.Option(help="scratch, imagenet (downloads; frozen backbone first), or NAME@VERSION to continue.")
+        str, typer.Option(help="scratch, imagenet (downloads), a .weights.h5 file, or NAME@VERSION to continue.")
     ] = "scratch",
     threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")] = 0,
 ) -> None:

@@ -92,6 +92,8 @@ class Trainer:
                         bar.update(task, completed=self.progress)
             finally:
                 self._checkpoint.save(self.active, self.step)
+        self._assign(self.average)
+        self.network.save_weights(self.directory / "average.weights.h5")
 
     def _stage(self, sampler: Sampler) -> Iterator[None]:
         """Train while image size and frozen part stay the same, one step at a time."""

@@ -14,12 +14,15 @@ SCRATCH, IMAGENET = "scratch", "imagenet"
 
 
 def initialise(network: keras.Model, init: str, models: Path) -> None:
-    """Fill a fresh network: `scratch` leaves it, `imagenet` downloads Keras's weights, else `NAME@VERSION` is read.
+    """Give a fresh network its first weights; `scratch` leaves it as it is.
 
+    `imagenet` downloads Keras's; a `.weights.h5` file, of any backend, or a stored model `NAME@VERSION` is read.
     Raises ModelError for a model that is not there.
     """
     if init == IMAGENET:
         load_backbone(network, BACKBONES[network.name](include_top=False, weights="imagenet"))
+    elif init.endswith(".weights.h5"):
+        network.load_weights(init)
     elif init != SCRATCH:
         directory = find_model(init, models)
         ModelCard.load(directory)

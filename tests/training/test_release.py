@@ -1,0 +1,138 @@
+"""From a training run to a scored model, with a network small enough for seconds."""
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from leaves import encoded, leaf
+from typer.testing import CliRunner
+
+from schemas.card import ModelCard
+from schemas.errors import ModelError
+from stream_workers.engines import load_engine
+from training.layout import splits
+from training.prepared import Prepared, prepare
+from training.recipe import Recipe
+from training.release import Release
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(180),
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3.15 with NumPy 2.4
+    pytest.mark.filterwarnings("ignore::DeprecationWarning:nncf"),
+]
+
+
+@pytest.fixture
+def released(tiny: str, leaves: Path, tmp_path: Path) -> Release:
+    """A network trained for a few seconds, exported, calibrated and scored."""
+    from training.trainer import Trainer
+
+    train, val = prepare(leaves / "train.zip", tmp_path / "train"), prepare(leaves / "val.zip", tmp_path / "val")
+    recipe = Recipe(architecture=tiny, batch=32, learning_rate=5e-3, sizes=((0.0, 64),), average_decay=0.9)
+    Trainer(recipe, train, val, tmp_path / "run", 12, tmp_path / "models").run()
+    release = Release(tmp_path / "models" / "tiny" / "1")
+    release.export(recipe, tmp_path / "run", train, px=64)
+    release.calibrate(splits(leaves))
+    release.score({"test": (leaves / "test.zip", "openvino"), "test_float": (leaves / "test.zip", "tensorflow")})
+    return release
+
+
+def images(px: int = 64) -> np.ndarray:
+    return np.stack([leaf(label, 7, px) for label in range(10)])
+
+
+def test_the_released_model_is_what_workers_load(released: Release, leaves: Path) -> None:
+    card = ModelCard.load(released.directory)
+    assert card.id == "tiny@1"
+    assert set(card.files) == {"openvino.xml", "openvino.bin", "weights.npz"}
+    assert len(card.data_fingerprint) == len(card.code_fingerprint) == 64
+    assert set(card.drift_baselines) == {"brightness", "contrast", "red", "green", "blue", "confidence"}
+    assert set(card.metrics) == {"test", "test_float"}
+    assert card.metrics["test"].accuracy > 0.5
+    assert abs(card.metrics["test"].accuracy - card.metrics["test_float"].accuracy) <= 0.1
+
+    int8 = load_engine("openvino", released.directory, card).infer(images())
+    exact = load_engine("tensorflow", released.directory, card).infer(images())
+    assert (int8.logits.argmax(axis=1) == exact.logits.argmax(axis=1)).mean() >= 0.8
+    for outputs in (int8, exact):
+        assert outputs.gate.shape == (10,)
+        np.testing.assert_allclose(outputs.evidence.mean(axis=(1, 2)), outputs.logits, rtol=1e-3, atol=1e-3)
+
+    with (released.directory / "openvino.bin").open("r+b") as stream:
+        stream.write(b"\xff")
+    with pytest.raises(ModelError, match="checksum"):
+        ModelCard.load(released.directory)
+
+
+def test_evaluate_prints_one_object_and_names_bad_files(released: Release, tmp_path: Path, leaves: Path) -> None:
+    from training.cli import evaluate
+
+    mixed = tmp_path / "mixed.zip"
+    with zipfile.ZipFile(leaves / "test.zip") as source, zipfile.ZipFile(mixed, "w") as target:
+        for name in source.namelist():
+            target.writestr(f"some/where/{name}", source.read(name))
+        big = io.BytesIO()
+        from PIL import Image
+
+        Image.fromarray(leaf(3, 1, 700)).resize((900, 700)).save(big, "JPEG")
+        target.writestr("some/where/late_blight/big.jpg", big.getvalue())
+        target.writestr("some/where/late_blight/empty.jpg", b"")
+        target.writestr("some/where/late_blight/cut.png", encoded(leaf(3, 1))[:500])
+    models = str(released.directory.parents[1])
+
+    def run(*arguments: str) -> dict[str, Any]:
+        result = CliRunner().invoke(evaluate, [str(mixed), "--models", models, "--json", *arguments])
+        assert result.exit_code == 0, result.output
+        figures: dict[str, Any] = json.loads(result.stdout)
+        return figures
+
+    int8, exact = run("--model", "tiny"), run("--model", "tiny@1", "--engine", "tensorflow")
+    assert int8["images"] == exact["images"] == 10 * 4 + 3 * 4 + 1
+    assert int8["bad_files"] == 2
+    assert set(int8["bad_file_names"]) == {"some/where/late_blight/empty.jpg", "some/where/late_blight/cut.png"}
+    assert 0 <= int8["gatekeeper_auroc"] <= 1
+    plain = CliRunner().invoke(evaluate, [str(mixed), "--models", models, "--model", "tiny"])
+    assert "macro_f1" in plain.stdout
+    assert "empty.jpg" in plain.stdout
+
+
+def test_reports_table_and_tracking_show_the_run(
+    released: Release, tmp_path: Path, leaves: Path, recwarn: pytest.WarningsRecorder
+) -> None:
+    from training.report import write_reports
+    from training.table import model_table
+
+    models = released.directory.parents[1]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "run").rename(tmp_path / "runs" / "tiny")
+    write_reports(models, tmp_path, leaves, tmp_path / "reports")
+    made = {path.name for path in (tmp_path / "reports" / "tiny-1").iterdir()}
+    assert made == {
+        "report.md", "confusion.png", "reliability.png", "coverage.png", "training.png", "heatmaps.png",
+        "history.jsonl",
+    }  # fmt: skip
+    accuracy = ModelCard.load(released.directory).metrics["test"].accuracy
+    assert f"| {accuracy:.4f} |" in (tmp_path / "reports" / "tiny-1" / "report.md").read_text()
+    assert f"| tiny@1 | 64 | {accuracy:.3f} |" in model_table(models)
+
+
+def test_continuing_from_a_released_model_starts_with_its_weights(released: Release, tiny: str) -> None:
+    from stream_workers.engines.networks import build_network
+    from training.transfer import initialise
+
+    network = build_network(tiny, px=64)
+    initialise(network, "tiny@1", released.directory.parents[1])
+    exact = load_engine("tensorflow", released.directory, ModelCard.load(released.directory)).infer(images())
+    np.testing.assert_allclose(network.predict(images(), verbose=0)["logits"], exact.logits, rtol=1e-4, atol=1e-4)
+
+
+def test_exporting_before_training_says_what_to_do(tmp_path: Path) -> None:
+    empty = Prepared(np.zeros((1, 128, 128, 4), np.uint8), np.zeros(1, np.int64), "")
+    recipe = Recipe(architecture="resnet50", batch=1, learning_rate=1)
+    with pytest.raises(ModelError, match="checkpoint"):
+        Release(tmp_path / "models" / "resnet50" / "1").export(recipe, tmp_path, empty, px=64)
