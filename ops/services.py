@@ -38,7 +38,7 @@ def worker(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) 
         name,
         [sys.executable, "-m", "stream_workers"],
         log=logs / f"{name}.log",
-        env={**env, "LEAF_WORKER_METRICS_PORT": str(metrics_port)},
+        env={**env, "LEAF_WORKER_METRICS_PORT": str(metrics_port), "LEAF_WORKER_METRICS_HOST": LOOPBACK},
         cwd=ROOT,
         ready=lambda: answers(f"http://{LOOPBACK}:{metrics_port}/metrics"),
     )

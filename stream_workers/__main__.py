@@ -5,8 +5,6 @@ import sys
 from functools import partial
 from pathlib import Path
 
-from prometheus_client import start_http_server
-
 from schemas import logs
 from schemas.card import ModelCard
 from schemas.errors import LeafError
@@ -21,8 +19,6 @@ def main() -> None:
     settings = WorkerSettings()
     logs.configure(settings.log_level)
     try:
-        if settings.metrics_port:
-            start_http_server(settings.metrics_port)
         topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
         Worker(settings, topic_id, partial(_load, settings)).execute()
     except LeafError as error:

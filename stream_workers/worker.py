@@ -11,6 +11,7 @@ from typing import Any
 
 import faust
 from faust.types import EventT, StreamT
+from prometheus_client import start_http_server
 
 from schemas.errors import ModelError
 from schemas.experiment import Experiment
@@ -78,6 +79,8 @@ class Worker(faust.Worker):  # type: ignore[misc]
             if not self._registry.loaded():
                 msg = f"no model of experiment {in_force.id} can be served from {self._settings.models}"
                 raise ModelError(msg, "Export the models it names, or start another experiment.")
+        if self._settings.metrics_port:
+            start_http_server(self._settings.metrics_port, self._settings.metrics_host)
         self._vital(self._experiments.follow())
         self._vital(self._batching.run())
         self.loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._registry.reload()))
