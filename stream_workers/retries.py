@@ -1,10 +1,9 @@
 """The dead-letter topics as a whole: what lies there, what was put back already, and putting it back."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from schemas.errors import BrokerUnavailableError
 from schemas.topics import IMAGES, PARTITIONER
@@ -82,23 +81,22 @@ def _store(producer: Producer, topic: str, partition: int, letter: DeadLetter, v
 
 def _records(client: dict[str, Any], topic: str) -> Iterator[Any]:
     """What a topic holds now."""
-    consumer = Consumer({**client, "group.id": "leaf-dead-letters", "enable.auto.commit": False})
+    settings = {"group.id": "leaf-dead-letters", "enable.auto.commit": False, "enable.partition.eof": True}
+    consumer = Consumer(client | settings)
     try:
-        partitions = consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions
-        for partition in partitions:
-            place = TopicPartition(topic, partition)
-            offset, end = consumer.get_watermark_offsets(place, timeout=_SECONDS)
-            consumer.assign([TopicPartition(topic, partition, offset)])
-            deadline = time.monotonic() + _SECONDS
-            while offset < end:
-                for message in consumer.consume(100, 0.5):
-                    if message.error() is None and message.offset() < end:
-                        yield message
-                        deadline = time.monotonic() + _SECONDS
-                offset = next(iter(consumer.position([place]))).offset
-                if time.monotonic() > deadline:
-                    msg = f"{topic} can't be read"
-                    raise BrokerUnavailableError(msg, "Is Kafka running?")
+        partitions = set(consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+        while partitions:
+            message = consumer.poll(_SECONDS)
+            if message is None:
+                msg = f"{topic} can't be read: no answer in {_SECONDS:g} s"
+                raise BrokerUnavailableError(msg, "Is Kafka running?")
+            if message.error() is None:
+                yield message
+            elif message.error().code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+                partitions.discard(message.partition())
+            else:
+                raise KafkaException(message.error())
     except KafkaException as error:
         msg = f"{topic} can't be read: {error.args[0].str()}"
         raise BrokerUnavailableError(

@@ -1,0 +1,98 @@
+import json
+
+import pytest
+from typer.testing import CliRunner
+from workers import image_event, jpeg, photograph
+
+from schemas.errors import ConfigurationError
+from schemas.image import ImageEvent
+from stream_workers.cli import dead_letters
+from stream_workers.dead_letters import DeadLetter, dead_letter_headers
+from stream_workers.retries import Retries
+
+pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
+
+
+@pytest.fixture
+def letters(cluster, request):
+    """Three dead letters of this test's own; returns their ids."""
+    made = []
+    for number in range(3):
+        item = photograph(number, camera="camera-1", key="camera-1", jpeg=jpeg(10 * number))
+        item.headers = [*item.headers, ("ce_test", request.node.name.encode())]
+        item.fail("failed", "no memory")
+        headers = dead_letter_headers(item, "the-topic-id-of-a-test")
+        made.append((headers, item.key, item.value))
+    for headers, key, value in made:
+        cluster.producer.produce("leaf.images.failed", partition=2, headers=headers, key=key, value=value)
+    cluster.producer.flush(10)
+    return request.node.name.encode()
+
+
+def mine(retries: Retries, name: bytes) -> list[DeadLetter]:
+    retries.read()
+    return [letter for letter in retries.letters if ("ce_test", name) in letter.headers]
+
+
+def images(cluster, name: bytes) -> list:
+    return [message for message in cluster.read("leaf.images") if ("ce_test", name) in message.headers()]
+
+
+def test_put_back_once_as_they_were(cluster, letters) -> None:
+    retries = Retries(cluster.bootstrap)
+    assert retries.put_back(mine(retries, letters), lambda: None) == 3
+    again = Retries(cluster.bootstrap)
+    assert all(again.is_done(letter) for letter in mine(again, letters))
+    assert again.put_back(mine(again, letters), lambda: None) == 0
+    back = images(cluster, letters)
+    assert len(back) == 3
+    events = sorted((ImageEvent.read(m.key(), m.value(), m.headers()) for m in back), key=lambda event: event.id)
+    for number, event in enumerate(events):
+        assert event == image_event(number, camera="camera-1", key="camera-1", jpeg=jpeg(10 * number), attempt=1)
+    assert {message.partition() for message in back} == {0, 1, 2}
+    assert not any(name.startswith("dead_letter_") for message in back for name, _ in message.headers())
+
+
+def test_a_second_failure_counts_on(cluster, letters) -> None:
+    retries = Retries(cluster.bootstrap)
+    letter = mine(retries, letters)[0]
+    twice = DeadLetter(**(letter.__dict__ | {"headers": [*letter.original_headers()]}))
+    assert twice.attempt == 1
+    assert dict(twice.original_headers())["ce_attempt"] == b"2"
+
+
+def invoke(cluster, monkeypatch, *arguments: str):
+    monkeypatch.setenv("KAFKA", cluster.bootstrap)
+    return CliRunner().invoke(dead_letters, arguments, catch_exceptions=False)
+
+
+def test_list_show_and_retry(cluster, letters, monkeypatch, tmp_path) -> None:
+    listed = json.loads(invoke(cluster, monkeypatch, "list", "--json").stdout)["dead_letters"]
+    ours = [row for row in listed if row["image_id"].startswith("image-0000") and not row["retried"]]
+    assert len(ours) >= 3
+    row = ours[-1]
+    assert (row["camera"], row["error"], row["attempt"]) == ("camera-1", "no memory", 0)
+    shown = json.loads(
+        invoke(cluster, monkeypatch, "show", row["id"], "--save", str(tmp_path / "a.jpg"), "--json").stdout
+    )
+    assert shown["headers"]["ce_id"] == row["image_id"]
+    assert (tmp_path / "a.jpg").stat().st_size == row["bytes"]
+    assert row["id"] in invoke(cluster, monkeypatch, "list", "--kind", "failed").stdout.replace("\n", "")
+    assert json.loads(invoke(cluster, monkeypatch, "retry", row["id"], "--json").stdout) == {"retried": 1, "skipped": 0}
+    assert json.loads(invoke(cluster, monkeypatch, "retry", row["id"], "--json").stdout) == {"retried": 0, "skipped": 1}
+    assert json.loads(invoke(cluster, monkeypatch, "show", row["id"], "--json").stdout)["retried"] is True
+    assert json.loads(invoke(cluster, monkeypatch, "retry", "--all", "--json").stdout)["retried"] >= 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["retry"], "name the dead letters"),
+        (["retry", "failed:0:99999"], "no dead letter failed:0:99999"),
+        (["show", "nonsense"], "no dead letter nonsense"),
+        (["list", "--kind", "lost"], "no kind 'lost'"),
+    ],
+)
+def test_wrong_arguments_change_nothing(cluster, monkeypatch, arguments, message) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        invoke(cluster, monkeypatch, *arguments)
