@@ -29,6 +29,16 @@ DESCRIPTION = """Photographs of tomato leaves in, diagnoses out.
 Errors are problem documents (RFC 9457) with `type`, `title`, `status`, `detail` and `remedy`."""
 
 
+class Api(FastAPI):
+    """Whose OpenAPI document describes the body of every error."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document, made once."""
+        document = super().openapi()
+        document["components"]["schemas"]["Problem"] = problems.Problem.model_json_schema()
+        return document
+
+
 def create_app(settings: ApiSettings | None = None) -> FastAPI:
     """The application of one process; settings come from the environment where none are given."""
     chosen = settings or ApiSettings()
@@ -42,14 +52,14 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
             with _told_to_stop(services.notices.wake_all):
                 yield
 
-    app = FastAPI(
+    app = Api(
         title="Leafstream",
         version="1.0.0",
         description=DESCRIPTION,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        responses=problems.problems(500),
+        responses=problems.problems(422, 500),
         telemetry={"tracing": False, "metrics": False, "logs": False},  # looks at the environment for each request
     )
     problems.install(app)

@@ -1,10 +1,10 @@
-"""An API in this process with a broker that only remembers, and a Redis in memory; the real ones are in test_processes."""
+"""An API in this process, with a broker that only remembers and a Redis in memory; test_processes has the real ones."""
 
+import asyncio
 import io
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-
 from types import SimpleNamespace
 
 import pytest
@@ -129,6 +129,12 @@ def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     out = io.BytesIO()
     image.save(out, kind, **options)
     return out.getvalue()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait, while other tasks run, for as long as the test may take."""
+    while not condition():  # noqa: ASYNC110  a condition of any kind
+        await asyncio.sleep(0.005)
 
 
 async def sink(redis: FakeAsyncRedis, task_id: str, **changes: object) -> Prediction:

@@ -1,0 +1,24 @@
+import pytest
+from httpx import ASGITransport, AsyncClient
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nothing", 404), ("DELETE", "/predict", 405), ("GET", "/predict", 405)]
+)
+async def test_what_the_framework_refuses_is_a_problem_document_too(client, method, path, status):
+    answer = await client.request(method, path)
+    assert answer.status_code == status
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json().keys() == {"type", "title", "status", "detail", "remedy"}
+    assert all(answer.json().values())
+    assert status != 405 or answer.headers["allow"] == "POST"
+
+
+async def test_a_mistake_of_ours_says_nothing_of_itself(app, services, monkeypatch):
+    monkeypatch.setattr(services.task_ids, "read", lambda _text: 1 / 0)
+    transport = ASGITransport(app, raise_app_exceptions=False)
+    async with AsyncClient(transport=transport, base_url="http://api") as client:
+        answer = await client.get("/result/x")
+    assert answer.status_code == 500
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert "ZeroDivision" not in answer.text
