@@ -63,6 +63,8 @@ def test_a_zombie_is_skipped_up_to_the_stored_offset_and_applied_beyond(apply, s
     reply = apply([made(n) for n in range(2, 8)], first=2)
     assert (reply.refused, reply.applied, reply.duplicates) == (False, 4, 0)
     assert hours(store)["images"] == 8
+    assert apply([made(n) for n in range(3)]).stored == 8
+    assert store.hgetall(OFFSETS_KEY) == {FIELD: "8"}
     assert TOTALS_KEY not in store.keys("*")
 
 
