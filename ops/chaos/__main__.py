@@ -85,7 +85,7 @@ async def _count(fleet: Fleet, growers: Growers, monkey: Monkey) -> dict[str, An
         "poison": len(monkey.poison),
         "out_of_order": topics.out_of_order,
         "kills": dict(monkey.kills),
-        "duplicates_absorbed": topics.predictions - len(topics.predicted),
+        "duplicates_absorbed": topics.predictions - len(topics.images),
     }
 
 

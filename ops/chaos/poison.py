@@ -19,8 +19,8 @@ WAIT_S: Final = 60
 def produce_poison(bootstrap: str, var: Path, count: int, dice: random.Random) -> set[tuple[int, int]]:
     """Produce `count` records, in turn of each kind, and return where they stand as (partition, offset).
 
-    The kinds: noise under a valid envelope, half a JPEG, an empty value, and noise without any header. All but the last
-    carry ids that the API would have given out, so that their results can be asked for.
+    The kinds: noise, half a JPEG, an empty value, and a photograph whose capture time is no time. All carry ids that the
+    API would have given out, so that their results can be asked for.
     """
     ids = TaskIds(Seal(shared_key(var / "task_id.key")), retention_seconds=86400)
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True})
@@ -32,10 +32,13 @@ def produce_poison(bootstrap: str, var: Path, count: int, dice: random.Random) -
 
     for number in range(count):
         noise = dice.randbytes(400)
-        value = (noise, photograph(dice.randrange(1000))[:1500], b"", noise)[number % 4]
+        jpeg = photograph(dice.randrange(1000))
+        value = (noise, jpeg[:1500], b"", jpeg)[number % 4]
         task_id = ids.new()
         event = ImageEvent(id=task_id, jpeg=value, accepted_at=datetime.now(UTC), key=task_id)
-        headers = event.envelope().headers() if number % 4 < 3 else []
+        headers = event.envelope().headers()
+        if number % 4 == 3:
+            headers.append(("ce_capturedat", b"yesterday"))
         producer.produce(IMAGES.name, value=value, key=task_id, headers=headers, on_delivery=stored)
     producer.flush(WAIT_S)
     return positions

@@ -23,7 +23,7 @@ def image_event(task_id: str, image: Normalised, form: Form, headers: Headers) -
         return ImageEvent.model_validate(
             {
                 "id": task_id,
-                "key": task_id,
+                "key": form.camera or task_id,  # frames of one camera keep their order
                 "jpeg": image.jpeg,
                 "accepted_at": datetime.now(UTC),
                 "camera": form.camera,
