@@ -19,8 +19,8 @@ WAIT_S: Final = 60
 def produce_poison(bootstrap: str, var: Path, count: int, dice: random.Random) -> set[tuple[int, int]]:
     """Produce `count` records, in turn of each kind, and return where they stand as (partition, offset).
 
-    The kinds: noise, half a JPEG, an empty value, and a photograph whose capture time is no time. All carry ids that the
-    API would have given out, so that their results can be asked for.
+    The kinds: noise, half a JPEG, an empty value, and a photograph whose capture time is no time. All carry ids that
+    the API would have given out, so that their results can be asked for.
     """
     ids = TaskIds(Seal(shared_key(var / "task_id.key")), retention_seconds=86400)
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True})
