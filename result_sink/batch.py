@@ -93,17 +93,19 @@ class Batcher:
         """Messages of one partition, ascending."""
         channel = DONE_CHANNEL if messages[0].topic() == PREDICTIONS.name else None
         batch = Batch(partition, believed, int(messages[-1].offset() or 0) + 1, self._retention_ms, channel)
+        malformed: list[str] = []
         for message in messages:
             value = message.value() or b""
             try:
                 record = self._record(batch, message, value)
             except (ValidationError, EventError) as error:
-                where = f"{message.topic()} {message.partition()}@{message.offset()}"
-                log.warning("%s does not follow the contract and is passed over: %s", where, error)
+                malformed.append(f"{message.topic()} {message.partition()}@{message.offset()}: {error}")
                 record = {"kind": "malformed"}
             record["offset"] = message.offset()
             batch.records.append(record)
             batch.payloads.append(value)
+        if malformed:
+            log.warning("%d records follow no contract and are passed over, first %s", len(malformed), malformed[0])
         return batch
 
     def _record(self, batch: Batch, message: Message, value: bytes) -> dict[str, Any]:
