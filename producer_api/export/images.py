@@ -1,0 +1,43 @@
+"""The photographs behind the rows, as JPEG files."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from producer_api.export.rows import Row
+from producer_api.export.topic import Stretch, TopicReader
+from schemas.errors import EventError
+from schemas.image import ImageEvent
+from schemas.labels import LABELS
+from schemas.topics import IMAGES
+
+
+def save(reader: TopicReader, here: Stretch, rows: Iterable[Row], directory: Path) -> None:
+    """Write each row's photograph to `<directory>/<true label, else label>/<image id>.jpg`; sets the rows' `image`.
+
+    `here` is what the images topic holds now: what retention took stays null. One pass over the part that is needed.
+    """
+    wanted = {(row["partition"], row["offset"]): row for row in rows}
+    offsets: dict[int, tuple[int, int]] = {}
+    for partition, offset in wanted:
+        low, high = here.offsets.get(partition, (0, 0))
+        if low <= offset < high:
+            start, end = offsets.get(partition, (offset, offset + 1))
+            offsets[partition] = min(start, offset), max(end, offset + 1)
+    for message in reader.read(Stretch(IMAGES, offsets)):
+        row = wanted.get((message.partition(), message.offset()))
+        if row is None:
+            continue
+        try:
+            event = ImageEvent.read(message.key(), message.value(), message.headers())
+        except EventError:
+            continue  # it is poison, and its row tells so
+        if event.id == row["image_id"]:
+            row["image"] = str(_write(directory, row, event.jpeg))
+
+
+def _write(directory: Path, row: Row, jpeg: bytes) -> Path:
+    label = row.get("true_label") or row.get("label")
+    path = Path(label if label in LABELS else "unlabelled", f"{row['image_id']}.jpg")
+    (directory / path).parent.mkdir(parents=True, exist_ok=True)
+    (directory / path).write_bytes(jpeg)
+    return path
