@@ -8,6 +8,7 @@ from typing import Any, Final
 from confluent_kafka import Producer
 
 from ops.chaos.growers import photograph
+from ops.clients import client
 from producer_api.seal import Seal, shared_key
 from producer_api.task_id import TaskIds
 from schemas.image import ImageEvent
@@ -23,7 +24,7 @@ def produce_poison(bootstrap: str, var: Path, count: int, dice: random.Random) -
     the API would have given out, so that their results can be asked for.
     """
     ids = TaskIds(Seal(shared_key(var / "task_id.key")), retention_seconds=86400)
-    producer = Producer({"bootstrap.servers": bootstrap, "partitioner": PARTITIONER, "enable.idempotence": True})
+    producer = Producer(client(bootstrap) | {"partitioner": PARTITIONER, "enable.idempotence": True})
     positions: set[tuple[int, int]] = set()
 
     def stored(error: Any, message: Any) -> None:
