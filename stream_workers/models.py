@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +18,9 @@ from stream_workers.engines import Engine, Outputs
 from stream_workers.engines.engine import Images, warm_up
 
 log = logging.getLogger(__name__)
+
+MAX_LOADED = 12
+"""An experiment's eight arms and four shadows; the least recently used goes, and is loaded again when needed."""
 
 Loader = Callable[[Path, ModelCard], Engine]
 
@@ -52,16 +56,18 @@ class Registry:
         self._loader = loader
         self._models: dict[tuple[str, str], Model] = {}
         self._refused: dict[tuple[str, str], ModelError] = {}
-        self._lock = asyncio.Lock()
+        self._newest: dict[str, str] = {}
+        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(self, name: str, version: str | None = None) -> Model:
         """The model, loaded if it is not yet; the newest for no version. Raises ModelError where nothing can serve."""
-        wanted = (name, version or self._newest(name))
+        wanted = (name, version or self._newest_version(name))
         if wanted not in self._models:
-            async with self._lock:
+            async with self._locks[wanted]:
                 if wanted not in self._models and wanted not in self._refused:
                     await self._load(*wanted)
-        if model := self._models.get(wanted):
+        if model := self._models.pop(wanted, None):
+            self._models[wanted] = model  # last in the order: the latest used
             return model
         others = [key for key in self._models if key[0] == name]
         if not others:
@@ -81,33 +87,33 @@ class Registry:
         return names
 
     async def prepare(self, wanted: Iterable[tuple[str, str]]) -> None:
-        """Load these beside the ones that serve."""
-        for name, version in wanted:
-            try:
-                await self.get(name, version)
-            except ModelError:
-                continue  # said when it was refused
+        """Load these beside the ones that serve; what is refused was said then."""
+        await asyncio.gather(*(self.get(name, version) for name, version in wanted), return_exceptions=True)
 
     async def reload(self) -> None:
         """Look at the directory again: retry what was refused, replace what changed, load newer versions."""
-        async with self._lock:
-            self._refused.clear()
-            for (name, version), model in list(self._models.items()):
-                try:
-                    changed = ModelCard.load(self._directory / name / version) != model.card
-                except ModelError as error:
-                    log.error("%s@%s is kept as loaded: %s %s", name, version, error, error.remedy)
-                    continue
-                if changed:
+        self._refused.clear()
+        self._newest.clear()
+        for (name, version), model in list(self._models.items()):
+            try:
+                changed = ModelCard.load(self._directory / name / version) != model.card
+            except ModelError as error:
+                log.error("%s@%s is kept as loaded: %s %s", name, version, error, error.remedy)
+                continue
+            if changed:
+                async with self._locks[name, version]:
                     await self._load(name, version)
-        await self.prepare({(name, self._newest(name)) for name, _ in list(self._models)})
+        await self.prepare({(name, self._newest_version(name)) for name, _ in self._models})
 
-    def _newest(self, name: str) -> str:
-        versions = [path.parent.name for path in self._directory.glob(f"{name}/*/{CARD_FILE}")]
-        if not versions:
-            msg = f"there is no model {name!r} in {self._directory}"
-            raise ModelError(msg, "Train and export it, or set LEAF_WORKER_MODELS.")
-        return max(versions, key=lambda version: _age((name, version)))
+    def _newest_version(self, name: str) -> str:
+        """Of those there were when it was first asked for, or at the last reload."""
+        if name not in self._newest:
+            versions = [path.parent.name for path in self._directory.glob(f"{name}/*/{CARD_FILE}")]
+            if not versions:
+                msg = f"there is no model {name!r} in {self._directory}"
+                raise ModelError(msg, "Train and export it, or set LEAF_WORKER_MODELS.")
+            self._newest[name] = max(versions, key=lambda version: _age((name, version)))
+        return self._newest[name]
 
     async def _load(self, name: str, version: str) -> None:
         start = time.perf_counter()
@@ -118,6 +124,8 @@ class Registry:
             log.error("%s@%s is refused: %s %s", name, version, error, error.remedy)
             return
         self._models[name, version] = model
+        while len(self._models) > MAX_LOADED:
+            del self._models[next(iter(self._models))]
         log.info("%s@%s serves on %s after %.1f s", name, version, model.engine.name, time.perf_counter() - start)
 
     def _warm(self, directory: Path) -> Model:

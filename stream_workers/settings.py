@@ -39,7 +39,7 @@ class WorkerSettings(ServiceSettings):
     commit_interval_s: float = Field(1, gt=0)
     """Time between commits of acknowledged offsets: what a killed worker did in it is done again."""
 
-    stop_timeout_s: float = Field(8, gt=0)
+    stop_timeout_s: float = Field(7, gt=0)
     """After so long a stop is forced; what was not acknowledged is delivered again."""
 
     journal: Path = Field(default_factory=lambda: var_dir() / "journal")

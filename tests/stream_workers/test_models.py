@@ -124,3 +124,22 @@ async def test_reload_keeps_what_became_broken(models, registry) -> None:
     (models / "flat" / "1" / "card.json").write_text("{")
     await registry.reload()
     assert await registry.get("flat", "1") is first
+
+
+async def test_the_least_recently_used_goes(models, registry, monkeypatch) -> None:
+    monkeypatch.setattr("stream_workers.models.MAX_LOADED", 2)
+    for version in ("2", "3"):
+        write_model(models, version=version)
+    await registry.get("flat", "1")
+    await registry.get("flat", "2")
+    await registry.get("flat", "1")
+    await registry.get("flat", "3")
+    assert {card.version for card in registry.loaded()} == {"1", "3"}
+
+
+async def test_a_reload_finds_a_newer_version(models, registry) -> None:
+    assert (await registry.get("flat")).card.version == "1"
+    write_model(models, version="2")
+    assert (await registry.get("flat")).card.version == "1"
+    await registry.reload()
+    assert (await registry.get("flat")).card.version == "2"

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import Consumer, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from schemas.image import ImageEvent
@@ -55,16 +55,21 @@ class Cluster:
     @_patiently
     def read(self, topic: str) -> list[Message]:
         """All records of a topic, each partition in order."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "tests", "enable.auto.commit": False})
+        settings = {"group.id": "tests", "enable.auto.commit": False, "enable.partition.eof": True, "log_level": 0}
+        consumer = Consumer({"bootstrap.servers": self.bootstrap} | settings)
         try:
-            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-            marks = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10) for p in partitions}
-            consumer.assign([TopicPartition(topic, p, low) for p, (low, high) in marks.items() if high > low])
-            missing, found = sum(high - low for low, high in marks.values()), []
-            deadline = time.monotonic() + 30
-            while len(found) < missing:
-                assert time.monotonic() < deadline
-                found += [message for message in consumer.consume(500, 0.2) if message.error() is None]
+            partitions = set(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+            consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
+            found = []
+            while partitions:
+                message = consumer.poll(20)
+                assert message is not None, f"{topic} can't be read"
+                if message.error() is None:
+                    found.append(message)
+                elif message.error().code() == KafkaError._PARTITION_EOF:
+                    partitions.discard(message.partition())
+                else:
+                    raise KafkaException(message.error())
             return found
         finally:
             consumer.close()
