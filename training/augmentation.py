@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from training.prepared import NEGATIVE, SIDE, Prepared
+from training.dataset import NEGATIVE
+from training.prepared import SIDE, Prepared
 
 Rgb = NDArray[np.uint8]
 
@@ -62,7 +63,7 @@ class Augmenter:
 
     def background(self, px: int, random: np.random.Generator) -> Rgb:
         """A leafless picture: an everyday scene, another photograph's desk, a flat or graded colour, or black."""
-        kind = random.random()
+        kind = random.uniform(0 if len(self._scenes) else 0.5, 1)
         if kind < 0.5:
             scene = self._data.rgba[random.choice(self._scenes)]
             size = int(SIDE * random.uniform(0.3, 1.0))
@@ -79,7 +80,7 @@ class Augmenter:
 
     def _desk(self, px: int, random: np.random.Generator) -> Rgb:
         """The leafless corner of some other photograph, so that no desk belongs to a class."""
-        for _ in range(4):
+        for _ in range(4 if len(self._desks) else 0):
             rgba = self._data.rgba[random.choice(self._desks)]
             size = int(random.integers(16, 40))
             top, left = random.choice([0, SIDE - size], 2)

@@ -34,6 +34,10 @@ OTHER_PLANTS: Final = frozenset(
 )
 
 
+NEGATIVE: Final = -1
+"""Class index of `not_tomato_leaf`."""
+
+
 class DatasetError(LeafError):
     """The data set is not where or not what it should be."""
 
@@ -80,6 +84,11 @@ def label_of(folder: str) -> str | None:
         return NOT_TOMATO_LEAF
     name = re.sub(r"^(tomato)+", "", words.replace("_", ""))
     return next((label for label in LABELS if name.startswith(label.replace("_", ""))), None)
+
+
+def index_of(label: str | None) -> int:
+    """Position of a label in the logits, -1 for `not_tomato_leaf`."""
+    return NEGATIVE if label == NOT_TOMATO_LEAF else LABELS.index(str(label))
 
 
 def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

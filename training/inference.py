@@ -12,14 +12,11 @@ from rich.console import Console
 from rich.progress import track
 
 from schemas.errors import ImageError
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import LABELS
 from schemas.normalisation import normalise
 from stream_workers.decoding import Decoded, decode
 from stream_workers.engines import Engine, Outputs
-from training.dataset import DatasetError, Photograph, count, photographs
-
-NEGATIVE = -1
-"""Class index of `not_tomato_leaf`."""
+from training.dataset import NEGATIVE, DatasetError, Photograph, count, index_of, photographs
 
 
 @dataclass
@@ -63,11 +60,6 @@ def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
         raise DatasetError(msg, f"Give a folder or zip of <label>/<photograph>; the labels are {', '.join(LABELS)}.")
     joined = Outputs(*(np.concatenate(arrays) for arrays in zip(*outputs, strict=True)))
     return Served(joined, np.array(labels, np.int64), paths, features, bad)
-
-
-def index_of(label: str | None) -> int:
-    """Position in the logits, -1 for `not_tomato_leaf`."""
-    return NEGATIVE if label == NOT_TOMATO_LEAF else LABELS.index(str(label))
 
 
 def _decoded(items: Iterable[Photograph], px: int, bad: dict[str, str]) -> Iterator[tuple[Photograph, Decoded]]:

@@ -10,16 +10,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
 from stream_workers.decoding import centre_square
 from training.cutouts import leaf_mask
-from training.dataset import photographs
+from training.dataset import DatasetError, index_of, photographs
 
 SIDE = 128
 """Pixels; the side of the stored squares."""
-
-NEGATIVE = -1
-"""Class index of `not_tomato_leaf`."""
 
 
 @dataclass(frozen=True)
@@ -41,14 +37,17 @@ class Prepared:
 def prepare(source: Path, directory: Path) -> Prepared:
     """Decode and cut out every photograph of one split; the labels file is written last."""
     directory.mkdir(parents=True, exist_ok=True)
-    items = list(photographs(source))
+    items = [item for item in photographs(source) if item.label]
+    if not items:
+        msg = f"{source} holds no photograph in a folder named by a class"
+        raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
     rgba = np.lib.format.open_memmap(directory / "rgba.npy", "w+", np.uint8, (len(items), SIDE, SIDE, 4))
     labels = np.empty(len(items), np.int64)
     digest = hashlib.sha256()
     for index, item in enumerate(track(items, description=f"Preparing {source.name}")):
         digest.update(f"{item.path} {hashlib.sha256(item.content).hexdigest()}\n".encode())
         rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), SIDE)
-        labels[index] = NEGATIVE if item.label == NOT_TOMATO_LEAF else LABELS.index(item.label)
+        labels[index] = index_of(item.label)
         mask = leaf_mask(rgb)
         rgba[index, ..., :3] = rgb
         rgba[index, ..., 3] = 0 if mask is None else mask

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from schemas.labels import LABELS
 from training.augmentation import Augmenter, Strength, degrade
-from training.prepared import NEGATIVE, Prepared
+from training.dataset import NEGATIVE
+from training.prepared import Prepared
 
 NEGATIVE_SHARE = 0.15
 """Share of a batch that shows no tomato leaf."""
@@ -34,6 +35,7 @@ class Sampler:
         self._augmenter = Augmenter(data)
         self._members = {label: np.flatnonzero(data.labels == label) for label in range(NEGATIVE, len(LABELS))}
         self._rounds: dict[int, list[int]] = {label: [] for label in self._members}
+        self._empty_share = EMPTY_SHARE if len(self._members[NEGATIVE]) else 1.0
         weights = np.array([len(self._members[label]) ** 0.5 for label in range(len(LABELS))])
         self._shares = weights / weights.sum()
 
@@ -43,7 +45,7 @@ class Sampler:
         labels = self._random.choice(len(LABELS), size, p=self._shares).astype(np.int32) * tomato.astype(np.int32)
         images = np.empty((size, px, px, 3), np.uint8)
         for row in range(size):
-            if not tomato[row] and self._random.random() < EMPTY_SHARE:
+            if not tomato[row] and self._random.random() < self._empty_share:
                 images[row] = degrade(self._augmenter.background(px, self._random), strength.degrade, self._random)
                 continue
             index = self._next(int(labels[row]) if tomato[row] else NEGATIVE)

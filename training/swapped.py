@@ -10,7 +10,7 @@ from PIL import Image
 from schemas.labels import NOT_TOMATO_LEAF
 from training.augmentation import paste
 from training.cutouts import leaf_mask
-from training.dataset import photographs
+from training.dataset import DatasetError, photographs
 from training.prepared import square
 
 
@@ -18,6 +18,7 @@ def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: 
     """Write a zip of `<label>/*`: each tomato leaf that can be cut out, on a scene of the same split; returns its path.
 
     Scenes are the `not_tomato_leaf` photographs from which nothing can be cut out, so no training scene is used.
+    Raises DatasetError where there is none.
     """
     random = np.random.default_rng(seed)
     leaves, scenes = [], []
@@ -28,6 +29,9 @@ def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: 
             scenes.append(rgb)
         elif item.label not in {NOT_TOMATO_LEAF, None} and mask is not None:
             leaves.append((item.path, np.dstack([rgb, mask])))
+    if not scenes:
+        msg = f"{source} has no not_tomato_leaf photograph without a leaf to put leaves on"
+        raise DatasetError(msg, "Add some everyday photographs.")
     destination.parent.mkdir(parents=True, exist_ok=True)
     path = destination.with_suffix(".zip")
     with zipfile.ZipFile(path, "w") as archive:

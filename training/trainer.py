@@ -16,8 +16,9 @@ from stream_workers.engines.networks import build_network
 from training.augmentation import Strength
 from training.checkpoint import Checkpoint
 from training.cpu_kernels import REPLACEMENTS
+from training.dataset import NEGATIVE
 from training.export import trained_part
-from training.prepared import NEGATIVE, Prepared, resized
+from training.prepared import Prepared, resized
 from training.recipe import Recipe
 from training.sampling import Batch, Sampler, ahead
 from training.transfer import IMAGENET, backbone_of, initialise

@@ -27,9 +27,10 @@ def leaf(label: int, seed: int, side: int = 128) -> NDArray[np.uint8]:
 
 
 def scene(seed: int, side: int = 128) -> NDArray[np.uint8]:
-    """Coloured noise in large patches: no leaf."""
-    patches = np.random.default_rng(seed).integers(0, 256, (8, 8, 3)).astype(np.uint8)
-    return np.asarray(cv2.resize(patches, (side, side), interpolation=cv2.INTER_NEAREST), np.uint8)
+    """Grain on a coloured wall: no leaf."""
+    random = np.random.default_rng(seed)
+    grain = random.normal(random.uniform(0, 255, 3), 25, (side, side, 3))
+    return np.asarray(np.clip(grain, 0, 255), np.uint8)
 
 
 def encoded(image: NDArray[np.uint8], kind: str = "PNG") -> bytes:

@@ -5,7 +5,8 @@ from scipy.special import expit, softmax
 
 from stream_workers.engines import Outputs
 from training.calibration import SELECTIVE_ACCURACY, fit
-from training.inference import NEGATIVE, Served
+from training.dataset import NEGATIVE
+from training.inference import Served
 from training.metrics import metrics
 
 

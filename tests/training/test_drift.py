@@ -4,8 +4,9 @@ import pytest
 from schemas.card import Calibration
 from schemas.prediction import Features
 from stream_workers.engines import Outputs
+from training.dataset import NEGATIVE
 from training.drift import baselines, histogram
-from training.inference import NEGATIVE, Served
+from training.inference import Served
 
 OPEN = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0)
 

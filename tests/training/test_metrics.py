@@ -7,7 +7,8 @@ from schemas.card import Calibration
 from schemas.errors import LeafError
 from schemas.labels import LABELS
 from stream_workers.engines import Outputs
-from training.inference import NEGATIVE, Served
+from training.dataset import NEGATIVE
+from training.inference import Served
 from training.metrics import expected_calibration_error, metrics
 
 OPEN = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0)

@@ -5,6 +5,7 @@ import pytest
 
 from schemas.labels import LABELS
 from training.augmentation import Augmenter, Strength
+from training.dataset import NEGATIVE
 from training.prepared import SIDE, Prepared, prepare
 from training.sampling import NEGATIVE_SHARE, Batch, Sampler, ahead
 
@@ -43,6 +44,12 @@ def test_a_new_background_leaves_the_leaf_as_it_was(train: Prepared) -> None:
     outside = augmenter._warp(train.rgba[index], SIDE, plain, np.random.default_rng(4))[..., 3] == 0
     assert np.abs(before - after)[inside].max() <= 1
     assert np.abs(before - after)[outside].mean() > 10
+
+
+def test_without_other_photographs_bare_backgrounds_stand_in(train: Prepared) -> None:
+    tomato = train.labels != NEGATIVE
+    batch = Sampler(Prepared(train.rgba[tomato], train.labels[tomato], ""), seed=0).batch(64, 32, Strength.at(0.5))
+    assert 0 < batch.tomato.sum() < 64
 
 
 def test_samples_follow_from_the_seed(train: Prepared) -> None:
