@@ -76,17 +76,16 @@ def train(
 def export(
     architecture: Architecture,
     version: Version = "1",
-    px: Annotated[int, typer.Option(help="Side of the images it will serve.")] = 128,
+    px: Annotated[int, typer.Option(help="Side of the images it will serve; 0: what it was last trained at.")] = 0,
 ) -> None:
     """Write models/ARCHITECTURE/VERSION from the averaged weights: OpenVINO int8, float16 weights, card."""
     from training.prepared import Prepared
-    from training.recipe import RECIPES
+    from training.recipe import Recipe
     from training.release import Release
 
-    train_split = Prepared.load(WORK / "data" / "train")
-    Release(MODELS / architecture / version).export(
-        RECIPES[architecture], WORK / "runs" / architecture, train_split, px
-    )
+    run, train_split = WORK / "runs" / architecture, Prepared.load(WORK / "data" / "train")
+    recipe = Recipe.of(run)
+    Release(MODELS / architecture / version).export(recipe, run, train_split, px or recipe.px(1.0))
 
 
 @app.command()

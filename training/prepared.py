@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rich.progress import track
 from stream_workers.decoding import centre_square
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, index_of, photographs
+
+logger = logging.getLogger(__name__)
 
 SIDE = 128
 """Pixels; the side of the stored squares."""
@@ -31,29 +34,36 @@ class Prepared:
         """Open what `prepare` wrote."""
         rgba = np.load(directory / "rgba.npy", mmap_mode="r")
         labels = np.load(directory / "labels.npy")
-        return cls(rgba, labels, (directory / "fingerprint.txt").read_text())
+        return cls(rgba[: len(labels)], labels, (directory / "fingerprint.txt").read_text())
 
 
 def prepare(source: Path, directory: Path) -> Prepared:
-    """Decode and cut out every photograph of one split; the labels file is written last."""
+    """Decode and cut out every photograph of one split; what can't be decoded is left out with a warning.
+
+    The labels are written last. Raises DatasetError where there is no photograph.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     items = [item for item in photographs(source) if item.label]
     if not items:
         msg = f"{source} holds no photograph in a folder named by a class"
         raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
     rgba = np.lib.format.open_memmap(directory / "rgba.npy", "w+", np.uint8, (len(items), SIDE, SIDE, 4))
-    labels = np.empty(len(items), np.int64)
+    labels: list[int] = []
     digest = hashlib.sha256()
-    for index, item in enumerate(track(items, description=f"Preparing {source.name}")):
+    for item in track(items, description=f"Preparing {source.name}"):
         digest.update(f"{item.path} {hashlib.sha256(item.content).hexdigest()}\n".encode())
-        rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), SIDE)
-        labels[index] = index_of(item.label)
+        try:
+            rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), SIDE)
+        except (OSError, SyntaxError, ValueError) as error:
+            logger.warning("%s is left out: %s", item.path, error)
+            continue
         mask = leaf_mask(rgb)
-        rgba[index, ..., :3] = rgb
-        rgba[index, ..., 3] = 0 if mask is None else mask
+        rgba[len(labels), ..., :3] = rgb
+        rgba[len(labels), ..., 3] = 0 if mask is None else mask
+        labels.append(index_of(item.label))
     rgba.flush()
     (directory / "fingerprint.txt").write_text(digest.hexdigest())
-    np.save(directory / "labels.npy", labels)
+    np.save(directory / "labels.npy", np.array(labels, np.int64))
     return Prepared.load(directory)
 
 

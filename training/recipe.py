@@ -1,9 +1,12 @@
 """What is trained, and how learning rate and image size follow the progress."""
 
 import math
-from typing import Literal
+from pathlib import Path
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
+
+from schemas.errors import ModelError
 
 
 class Recipe(BaseModel):
@@ -33,6 +36,19 @@ class Recipe(BaseModel):
 
     frozen: float = 0.1
     """Share of the budget in which a backbone with ImageNet weights stands still while the head learns."""
+
+    @classmethod
+    def of(cls, run: Path) -> Self:
+        """The recipe a run was trained by. Raises ModelError where there is no run."""
+        path = run / "recipe.json"
+        if not path.exists():
+            msg = f"{path} does not exist"
+            raise ModelError(msg, "Train first: python -m training train ARCHITECTURE")
+        return cls.model_validate_json(path.read_bytes())
+
+    def save(self, run: Path) -> None:
+        """Leave the recipe beside the run's checkpoint."""
+        (run / "recipe.json").write_text(self.model_dump_json(indent=1))
 
     def px(self, progress: float) -> int:
         """Side of the training images."""

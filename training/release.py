@@ -18,7 +18,7 @@ from training.inference import serve
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 
-CALIBRATION_IMAGES = 400
+CALIBRATION_IMAGES = 320
 """Training photographs whose activations set the int8 ranges."""
 BATCH_CEILING = {"openvino": 32, "tensorflow": 32}
 UNCALIBRATED = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0.5)
@@ -60,7 +60,7 @@ class Release:
         engine = load_engine("openvino", self.directory, card, threads=2)
         px = card.preprocessing.px
         calibration = fit(serve(sources["val"], engine, px))
-        histograms, shares = baselines(serve(sources["train"], engine, px, every=3), calibration)
+        histograms, shares = baselines(serve(sources["train"], engine, px, every=5), calibration)
         return self._save(
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})
         )

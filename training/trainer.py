@@ -50,6 +50,7 @@ class Trainer:
         initialise(self.network, recipe.init, models)
         self.model = trained_part(self.network)
         self._checkpoint = Checkpoint(directory, self.model)
+        recipe.save(directory)
         self.active, self.step = self._checkpoint.restore()
         self.average = self._checkpoint.average
         self._compile()

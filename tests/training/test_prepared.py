@@ -1,0 +1,38 @@
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from leaves import encoded, leaf, scene
+
+from training.dataset import NEGATIVE, DatasetError
+from training.prepared import SIDE, Prepared, prepare, resized
+
+
+def test_photographs_of_any_size_become_squares_with_the_leaf_cut_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "train.zip", "w") as archive:
+        archive.writestr("early_blight/small.png", encoded(leaf(1, 0, side=96)))
+        archive.writestr("healthy/broken.png", encoded(leaf(2, 0))[:300])
+        archive.writestr("healthy/large.jpg", encoded(leaf(2, 0, side=400), "JPEG"))
+        archive.writestr("not_tomato_leaf/wall.png", encoded(scene(0)))
+    made = prepare(tmp_path / "train.zip", tmp_path / "prepared")
+    assert made.rgba.shape == (3, SIDE, SIDE, 4)
+    assert made.labels.tolist() == [1, 2, NEGATIVE]
+    assert made.rgba[:, 64, 64, 3].tolist() == [255, 255, 0]
+    assert resized(made, 32).shape == (3, 32, 32, 3)
+    again = Prepared.load(tmp_path / "prepared")
+    np.testing.assert_array_equal(again.rgba, made.rgba)
+    assert again.fingerprint == made.fingerprint
+
+
+def test_the_fingerprint_tells_other_photographs(leaves: Path, tmp_path: Path) -> None:
+    val, test = prepare(leaves / "val.zip", tmp_path / "a"), prepare(leaves / "test.zip", tmp_path / "b")
+    assert val.fingerprint != test.fingerprint
+    assert prepare(leaves / "val.zip", tmp_path / "c").fingerprint == val.fingerprint
+
+
+def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "a.png").write_bytes(encoded(scene(1)))
+    with pytest.raises(DatasetError, match="no photograph"):
+        prepare(tmp_path / "x", tmp_path / "prepared")
