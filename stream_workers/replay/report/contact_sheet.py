@@ -7,6 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from schemas.labels import NOT_TOMATO_LEAF
 from schemas.prediction import Prediction
 from stream_workers.replay.report.comparison import Changed, shown
 
@@ -48,5 +49,7 @@ def caption(changed: Changed) -> str:
 
 
 def _line(prediction: Prediction) -> str:
-    answer = prediction.answer
-    return f"{shown(prediction)} {answer.confidence:.0%}" if answer else shown(prediction)
+    label, answer = shown(prediction), prediction.answer
+    if answer is None:
+        return label
+    return f"{label} {1 - answer.gate if label == NOT_TOMATO_LEAF else answer.confidence:.0%}"

@@ -31,7 +31,7 @@ class Results:
     def pairs(self, run: str, against: str | None) -> Iterator[Pair | None]:
         """Every image of the run with its result there and in `against` (None: live); None where that is missing."""
         try:
-            ids = self._redis.zrange(run_results_key(run), 0, -1)
+            ids = [str(image_id) for image_id in self._redis.zrange(run_results_key(run), 0, -1)]
             for start in range(0, len(ids), BATCH):
                 pipeline = self._redis.pipeline(transaction=False)
                 for image_id in ids[start : start + BATCH]:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import psutil
 import pytest
 from examples import experiment
 from workers import image_event, jpeg, write_model
@@ -59,7 +60,9 @@ def start(own_broker, models, tmp_path):
 
     yield launch
     for process in started:
-        process.kill()
+        if process.poll() is None:
+            for each in [*psutil.Process(process.pid).children(), process]:
+                each.kill()
         process.communicate()
 
 
@@ -148,7 +151,8 @@ def test_killed_twice_every_image_is_answered_and_counted_once(cluster, start, r
     for share in (0.2, 0.5):
         process = start("--run", name, *bounds(positions), seconds=0.05)
         until(lambda share=share: group.progress().passed > share * 300)
-        process.send_signal(signal.SIGKILL)
+        for each in [*psutil.Process(process.pid).children(), process]:
+            each.send_signal(signal.SIGKILL)
         process.wait(10)
     told, _ = replay("--run", name)
     found = replayed(cluster, name)

@@ -1,0 +1,17 @@
+"""`python -m replayers SECONDS ARGUMENTS...`: `leaf replay` with the test double's engine, `SECONDS` a batch."""
+
+import sys
+
+from workers import FlatEngine
+
+from stream_workers.replay import cli
+
+
+def main() -> None:
+    seconds = float(sys.argv[1])
+    cli.load_engine = lambda *_: FlatEngine(seconds=seconds)
+    cli.app(args=sys.argv[2:], prog_name="leaf replay")
+
+
+if __name__ == "__main__":
+    main()
