@@ -88,7 +88,7 @@ def test_kills_and_stops_lose_nothing(cluster, start_worker) -> None:
     dice = random.Random(7)
     workers = [start_worker(seconds=0.05) for _ in range(2)]
     positions = []
-    for turn in range(8):
+    for turn in range(6):
         positions += cluster.produce(*frames(120, cameras=5))
         time.sleep(dice.uniform(0.5, 2))
         victim = workers.pop(0)
@@ -139,7 +139,7 @@ def test_a_broker_that_dies_and_returns(own_broker, cluster, start_worker, tmp_p
     cluster.wait_for(positions[:8])
     own_broker.kill()
     started = time.monotonic()
-    time.sleep(12)
+    time.sleep(6)
     own_broker.start()
     cluster.wait_for(positions, seconds=60)
     assert worker.alive()
