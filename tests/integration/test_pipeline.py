@@ -38,7 +38,7 @@ def test_both_models_answer(stack, leaves):
 
 def test_uploaded_through_one_process_polled_and_streamed_through_the_other(stack, late_blight):
     first, second = stack.apis()
-    answer = httpx.post(f"http://{first}/predict", files={"file": late_blight.open("rb")}, timeout=15)
+    answer = httpx.post(f"http://{first}/predict", files={"file": late_blight.read_bytes()}, timeout=15)
     assert answer.status_code == 202
     task_id = answer.json()["task_id"]
     told = []

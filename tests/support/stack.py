@@ -36,7 +36,9 @@ class Stack:
         deadline = time.monotonic() + 40
         while True:
             try:
-                answer = httpx.post(f"{self.url}/predict", files={"file": photograph.open("rb")}, data=form, timeout=15)
+                answer = httpx.post(
+                    f"{self.url}/predict", files={"file": photograph.read_bytes()}, data=form, timeout=15
+                )
                 if answer.status_code == 202:
                     return dict(answer.json())
                 refusal = answer.text
