@@ -14,11 +14,13 @@ from fastapi.staticfiles import StaticFiles
 from producer_api import documentation, health, problems
 from producer_api.analytics import endpoints as analytics
 from producer_api.batches import endpoints as batches
+from producer_api.cameras import endpoints as cameras
 from producer_api.catalogue import endpoints as catalogue
 from producer_api.experiments import endpoints as experiments
 from producer_api.feedback import endpoints as feedback
 from producer_api.headers import SecurityHeaders
 from producer_api.results import endpoints as results
+from producer_api.runs import endpoints as runs
 from producer_api.services import Services
 from producer_api.settings import ApiSettings
 from producer_api.uploads import endpoints as uploads
@@ -65,7 +67,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     problems.install(app)
     documentation.install(app)
     app.router.routes.insert(0, uploads.FIRST)
-    for room in (uploads, batches, results, feedback, catalogue, experiments, analytics, health):
+    for room in (uploads, batches, results, feedback, cameras, catalogue, experiments, analytics, runs, health):
         app.include_router(room.router)
     if chosen.mode == "embedded":
         app.add_middleware(SecurityHeaders)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift_watch import DriftWatch
+from producer_api.cameras.log import CameraLog
 from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
 from producer_api.results.notices import Notices
@@ -34,6 +35,7 @@ class Services:
     backpressure: Backpressure
     store: ResultStore
     notices: Notices
+    cameras: CameraLog
     experiments: Register
     counters: CounterStore
     drift: DriftWatch
@@ -59,6 +61,7 @@ class Services:
             ),
             store=store,
             notices=Notices(redis, store),
+            cameras=CameraLog(redis, store),
             experiments=register,
             counters=counter_store,
             drift=DriftWatch(register, counter_store, settings.models_dir),

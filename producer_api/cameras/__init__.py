@@ -1,0 +1,1 @@
+"""What camera feeds brought, for whoever has the key."""

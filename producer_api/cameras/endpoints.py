@@ -1,0 +1,79 @@
+"""GET /cameras and GET /cameras/{camera}/results, behind the admin key."""
+
+import time
+from datetime import datetime
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AwareDatetime, BaseModel
+
+from producer_api.admin import require_admin
+from producer_api.cameras.log import Cursor
+from producer_api.problems import problems
+from producer_api.services import ServicesHere
+from schemas.image import CameraId
+from schemas.prediction import Label
+from schemas.result import Result, from_ms
+
+router = APIRouter(tags=["cameras"], dependencies=[Depends(require_admin)])
+
+WINDOW_MINUTES: Final = 10
+"""The rate is taken over this time; a camera without a frame in it is silent."""
+
+
+class Camera(BaseModel):
+    """One camera feed. Times are those of the log."""
+
+    camera: str
+    last_frame_at: datetime
+    frames_per_minute: float
+    """Over the last ten minutes."""
+    silent_since: datetime | None
+    """The time of the last frame, if none came for ten minutes."""
+
+
+class Cameras(BaseModel):
+    """All cameras, the one heard last first."""
+
+    cameras: list[Camera]
+
+
+class CameraResults(BaseModel):
+    """A page of results, newest first, without heatmaps; `cursor` leads to the next page, null: there is none."""
+
+    results: list[Result]
+    cursor: str | None
+
+
+@router.get("/cameras", responses=problems(403, 503))
+async def cameras(services: ServicesHere) -> Cameras:
+    """Which cameras there are, how fast their frames come and since when some are silent."""
+    seen = await services.cameras.cameras(int((time.time() - WINDOW_MINUTES * 60) * 1000))
+    return Cameras(
+        cameras=[
+            Camera(
+                camera=one.camera,
+                last_frame_at=from_ms(one.last_ms),
+                frames_per_minute=one.recent / WINDOW_MINUTES,
+                silent_since=None if one.recent else from_ms(one.last_ms),
+            )
+            for one in seen
+        ]
+    )
+
+
+@router.get("/cameras/{camera}/results", responses=problems(403, 422, 503))
+async def results(
+    camera: CameraId,
+    services: ServicesHere,
+    since: Annotated[AwareDatetime | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
+    until: Annotated[AwareDatetime | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
+    label: Annotated[Label | None, Query(description="Only results with this most probable label.")] = None,
+    cursor: Annotated[str | None, Query(description="From the page before.")] = None,
+) -> CameraResults:
+    """What was diagnosed in a camera's frames, newest first."""
+    newest = int((until.timestamp() if until else time.time() + WINDOW_MINUTES * 60) * 1000) - 1
+    start = Cursor.read(cursor) if cursor else Cursor(newest, 0)
+    oldest = int(since.timestamp() * 1000) if since else 0
+    found, after = await services.cameras.results(camera, start, oldest, label)
+    return CameraResults(results=found, cursor=str(after) if after else None)

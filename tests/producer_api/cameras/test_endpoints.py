@@ -1,0 +1,83 @@
+import time
+from datetime import UTC, datetime
+
+import pytest
+
+from producer_api.cameras.log import CameraLog
+from schemas.counters import CAMERAS_KEY, camera_results_key
+from tests.producer_api.conftest import ADMIN_KEY, sink
+from tests.support.examples import answer
+
+ADMIN = {"Authorization": f"Bearer {ADMIN_KEY}"}
+NOW_MS = int(time.time() * 1000)
+
+
+@pytest.fixture(autouse=True)
+def cameras(services, redis):
+    services.cameras = CameraLog(redis, services.store)
+
+
+async def frame(redis, camera, number, ms, label="late_blight"):
+    image_id = f"frame-{camera}-{number:06d}"
+    await sink(redis, image_id, camera=camera, answer=answer(label=label))
+    await redis.zadd(camera_results_key(camera), {image_id: ms})
+    await redis.zadd(CAMERAS_KEY, {camera: ms}, gt=True)
+    return image_id
+
+
+def moment(ms):
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat()
+
+
+@pytest.mark.parametrize("path", ["/cameras", "/cameras/north/results"])
+async def test_needs_the_key(client, path):
+    assert (await client.get(path)).status_code == 403
+    assert (await client.get(path, headers=ADMIN)).status_code == 200
+
+
+async def test_tells_rate_and_silence(client, redis):
+    for number in range(30):
+        await frame(redis, "north", number, NOW_MS - number * 1000)
+    await frame(redis, "south", 0, NOW_MS - 3600_000)
+    north, south = (await client.get("/cameras", headers=ADMIN)).json()["cameras"]
+    assert (north["camera"], north["frames_per_minute"], north["silent_since"]) == ("north", 3.0, None)
+    assert south["frames_per_minute"] == 0
+    assert south["silent_since"] == south["last_frame_at"]
+    assert datetime.fromisoformat(south["silent_since"]).timestamp() == pytest.approx((NOW_MS - 3600_000) / 1000)
+
+
+async def test_pages_through_everything_once_newest_first(client, redis):
+    written = [await frame(redis, "north", number, NOW_MS - number // 130) for number in range(450)]
+    read, cursor = [], None
+    while True:
+        page = (
+            await client.get("/cameras/north/results", params={"cursor": cursor} if cursor else {}, headers=ADMIN)
+        ).json()
+        read += [result["task_id"] for result in page["results"]]
+        if (cursor := page["cursor"]) is None:
+            break
+    assert len(read) == 450
+    assert set(read) == set(written)
+
+
+async def test_chooses_by_time_and_label(client, redis):
+    for number in range(300):
+        await frame(redis, "north", number, NOW_MS - number * 1000, "healthy" if number % 10 else "late_blight")
+
+    async def found(**params):
+        return (await client.get("/cameras/north/results", params=params, headers=ADMIN)).json()["results"]
+
+    assert len(await found(label="late_blight")) == 30
+    inside = await found(**{"from": moment(NOW_MS - 20_000), "to": moment(NOW_MS - 10_000)})
+    assert [result["task_id"][-6:] for result in inside] == [f"{number:06d}" for number in range(11, 21)]
+
+
+@pytest.mark.parametrize(
+    "params", [{"cursor": "x"}, {"from": "yesterday"}, {"label": "rust"}, {"to": "2026-01-01T00:00:00"}]
+)
+async def test_malformed_questions_are_refused(client, params):
+    assert (await client.get("/cameras/north/results", params=params, headers=ADMIN)).status_code == 422
+
+
+async def test_a_camera_nobody_heard_of_has_no_results(client):
+    assert (await client.get("/cameras/unheard/results", headers=ADMIN)).json() == {"results": [], "cursor": None}
