@@ -17,6 +17,8 @@ async function request(path, options) {
   return body ? understood(body) : null;
 }
 
+export const getJson = (path, { signal } = {}) => request(path, { signal, cache: "no-store" });
+
 const resultPath = (id) => `/result/${encodeURIComponent(id)}`;
 
 export const eventsPath = (id) => `${resultPath(id)}/events`;
