@@ -17,8 +17,8 @@ OPENVINO_FILE: Final = "openvino.xml"
 WEIGHTS_FILE: Final = "weights.npz"
 
 
-def float_network(architecture: str, weights: list[NDArray[Any]], px: int) -> keras.Model:
-    """The network in float32, whatever precision it was trained in, for images of one size."""
+def float_network(architecture: str, weights: list[NDArray[Any]], px: int | None = None) -> keras.Model:
+    """The network in float32 and of Keras's own layers, however it was trained; for images of one size, if given."""
     keras.mixed_precision.set_global_policy("float32")
     network = build_network(architecture, px=px)
     trained_part(network).set_weights(weights)

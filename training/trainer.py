@@ -17,7 +17,7 @@ from training.augmentation import Strength
 from training.checkpoint import Checkpoint
 from training.cpu_kernels import REPLACEMENTS
 from training.dataset import NEGATIVE
-from training.export import trained_part
+from training.export import float_network, trained_part
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 from training.sampling import Batch, Sampler, ahead
@@ -94,8 +94,8 @@ class Trainer:
                         bar.update(task, completed=self.progress)
             finally:
                 self._checkpoint.save(self.active, self.step)
-        self._assign(self.average)
-        self.network.save_weights(self.directory / "average.weights.h5")
+        averaged = float_network(self.recipe.architecture, self.average)
+        averaged.save_weights(self.directory / "average.weights.h5")
 
     def _stage(self, sampler: Sampler) -> Iterator[None]:
         """Train while image size and frozen part stay the same, one step at a time."""

@@ -32,6 +32,10 @@ def trainer(tiny: str, data: tuple[Prepared, Prepared], run: Path, seconds: floa
 def test_it_learns_and_a_killed_run_continues_where_it_was(
     tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path
 ) -> None:
+    from stream_workers.engines.networks import build_network
+    from training.export import trained_part
+    from training.transfer import initialise
+
     first = trainer(tiny, data, tmp_path, seconds=8)
     stages = first._stage(Sampler(data[0], 0))
     for _ in range(10):
@@ -50,6 +54,10 @@ def test_it_learns_and_a_killed_run_continues_where_it_was(
     assert history[-1]["progress"] == 1
     assert history[-1]["val_accuracy"] > 0.3, "ten coloured blobs; chance is 0.1"
     assert trainer(tiny, data, tmp_path, seconds=8).progress == 1
+    network = build_network(tiny)
+    initialise(network, str(tmp_path / "average.weights.h5"), tmp_path)
+    for mine, other in zip(trained_part(network).get_weights(), second.average, strict=True):
+        np.testing.assert_array_equal(mine, other)
 
 
 def test_a_pause_does_not_use_up_the_budget(
