@@ -36,7 +36,7 @@ class Positions:
     def __init__(self, journal: Journal, store: Store) -> None:
         self._journal = journal
         self._store = store
-        self._truncated: set[tuple[str, int]] = set()
+        self._suspects: set[tuple[str, int]] = set()
         self.ids: dict[str, str] = {}
         self.held: dict[tuple[str, int], Position] = {}
 
@@ -52,13 +52,16 @@ class Positions:
         for partition, field, offset in zip(owned, fields, stored, strict=True):
             key = (partition.topic, partition.partition)
             start = self._start(partition, field, offset)
-            self._truncated.discard(key)
+            self._suspects.discard(key)
             self.held[key] = Position(*key, field, start)
         return [TopicPartition(held.topic, held.partition, held.next) for held in self.held.values()]
 
     def suspect(self, topic: str, partition: int) -> None:
-        """The client saw that the log lost its end, maybe before new records filled the gap."""
-        self._truncated.add((topic, partition))
+        """The log can't be read from where it was being read: it lost its start or, by leader epoch or end, its end.
+
+        Without this, a log that lost its end and grew again beyond the stored offset would look sound.
+        """
+        self._suspects.add((topic, partition))
 
     def behind(self) -> list[tuple[Position, int | None]]:
         """Partitions of which Redis knows less than it was told; only after all replies are in."""
@@ -82,7 +85,7 @@ class Positions:
             if self._store.move(field, stored, bounds.start, lost=lost, since_ms=self._since(partition, bounds)):
                 metrics.LOST.labels(partition.topic).inc(lost)
             return bounds.start
-        if stored > bounds.end or (partition.topic, partition.partition) in self._truncated:
+        if stored > bounds.end or (partition.topic, partition.partition) in self._suspects:
             log.error(
                 "%s: Redis has offset %d, but the log is shorter (%d to %d) or was: the broker lost records; "
                 "reading it from its start",

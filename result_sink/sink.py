@@ -22,11 +22,6 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.2
 """Longest wait for a record: what else is to be done may be this late."""
-POSITION_ERRORS: Final = (
-    KafkaError._AUTO_OFFSET_RESET,  # noqa: SLF001
-    KafkaError._LOG_TRUNCATION,  # noqa: SLF001
-    KafkaError.OFFSET_OUT_OF_RANGE,
-)
 
 
 class Sink:
@@ -151,10 +146,9 @@ class Sink:
         for message in found:
             if (error := message.error()) is None:
                 records.append(message)
-            elif error.code() in POSITION_ERRORS:
+            elif error.code() == KafkaError._AUTO_OFFSET_RESET:  # noqa: SLF001
                 log.warning("%s %s: %s", message.topic(), message.partition(), error.str())
-                if error.code() == KafkaError._LOG_TRUNCATION:  # noqa: SLF001
-                    self._positions.suspect(message.topic() or "", message.partition() or 0)
+                self._positions.suspect(message.topic() or "", message.partition() or 0)
                 self._ready = False
             else:
                 self._complain(error.str())

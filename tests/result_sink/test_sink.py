@@ -182,6 +182,23 @@ def _dump(store):
         return {key: (raw.dump(key), max(0, raw.pexpiretime(key))) for key in raw.keys("*")}
 
 
+def test_a_sink_asks_every_second_whether_topics_were_recreated(start, producer, store, monkeypatch):
+    running = start()
+    publish(producer, [made(n) for n in range(10)])
+    exactly(store, 10)
+    asked = []
+
+    def recreated(ids):
+        asked.append(ids)
+        return [PREDICTIONS.name] if len(asked) == 1 else []
+
+    finds = []
+    find = running.sink._positions.find
+    monkeypatch.setattr(running.sink._positions, "find", lambda owned: finds.append(1) or find(owned))
+    monkeypatch.setattr(running.sink._journal, "recreated", recreated)
+    eventually(lambda: _is((len(finds), len(asked) > 3), (1, True)))
+
+
 def test_a_recreated_topic_starts_anew_under_its_own_id(start, producer, store, topics):
     start()
     publish(producer, [made(n) for n in range(40)])
@@ -205,16 +222,26 @@ def test_a_recreated_topic_starts_anew_under_its_own_id(start, producer, store, 
     assert sorted(first_partition(store).values()) == [40, 60]
 
 
-def test_a_log_shorter_than_the_stored_offset_is_read_from_its_start(start, producer, store, broker, caplog):
-    start()
+@pytest.mark.parametrize(
+    ("session_ms", "records"),
+    [
+        pytest.param(6000, 30, id="noticed on taking the partitions again"),
+        pytest.param(45000, 30, id="noticed by the offset"),
+        pytest.param(45000, 60, id="noticed by the leader epoch"),
+    ],
+)
+def test_a_log_shorter_than_the_stored_offset_is_read_from_its_start(
+    start, producer, store, broker, caplog, session_ms, records
+):
+    start(session_timeout_ms=session_ms)
     publish(producer, [made(n) for n in range(40)])
     exactly(store, 40)
     broker.stop()
     shutil.rmtree(broker.directory / "data" / f"{PREDICTIONS.name}-0")
     broker.start()
-    publish(producer, [made(n) for n in range(30, 60)])
-    exactly(store, 60)
-    eventually(lambda: _is([*first_partition(store).values()], [30]))
+    publish(producer, [made(n) for n in range(30, 30 + records)])
+    exactly(store, 30 + records)
+    eventually(lambda: _is([*first_partition(store).values()], [records]))
     assert "the broker lost records" in caplog.text
     assert store.hget(TOTALS_KEY, "duplicates") == "10"
 
@@ -271,14 +298,15 @@ def _truncate(topics, before):
     admin.delete_records([partition])[partition].result(20)
 
 
-def test_retention_passing_a_resting_sink_is_noticed(start, producer, store, topics, redis_process):
-    start()
+def test_retention_that_overtakes_a_running_sink_is_noticed(start, producer, store, topics):
+    slow = start()
     publish(producer, [made(n) for n in range(10)])
     exactly(store, 10)
-    redis_process.stop()
+    partition = TopicPartition(PREDICTIONS.name, 0)
+    slow.sink._consumer.pause([partition])
     publish(producer, [made(n) for n in range(10, 30)])
     _truncate(topics, 20)
-    redis_process.start()
+    slow.sink._consumer.resume([partition])
     exactly(store, 20)
     assert store.hget(TOTALS_KEY, "lost") == "10"
 
