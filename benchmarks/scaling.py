@@ -1,9 +1,7 @@
 """One, two and four workers on twelve partitions, with an engine that only waits, so that cores are no limit."""
 
-import sys
 import time
 from contextlib import ExitStack
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +18,7 @@ from schemas.labels import LABELS
 from stream_workers import __main__ as worker_main
 from stream_workers.engines import Engine, Outputs
 from stream_workers.engines.engine import Images
+from stream_workers.settings import WorkerSettings
 
 WORKERS: Final = (1, 2, 4)
 MS_PER_IMAGE: Final = 25
@@ -31,6 +30,7 @@ class WaitingEngine:
 
     name = "waiting"
     ceiling = 8
+    sizes = (1, 8)
 
     def infer(self, images: Images) -> Outputs:
         """Wait; answers differ so that the self-test passes."""
@@ -63,10 +63,10 @@ def _rate(directory: Path, photographs: list[bytes], count: int) -> float:
         return images * 0.5 / (time.perf_counter() - start)
 
 
-def _load(_settings: object, _directory: Path, _card: ModelCard) -> Engine:
+def _load(settings: WorkerSettings, directory: Path, card: ModelCard) -> Engine:  # noqa: ARG001
     return WaitingEngine()
 
 
 if __name__ == "__main__":
-    worker_main._load = partial(_load)  # noqa: SLF001
-    sys.exit(worker_main.main())
+    worker_main._load = _load  # noqa: SLF001
+    worker_main.main()
