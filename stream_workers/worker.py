@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-import faust
 from faust.types import EventT, StreamT
 from prometheus_client import start_http_server
 
@@ -28,7 +27,7 @@ from stream_workers.settings import WorkerSettings
 log = logging.getLogger(__name__)
 
 
-class Worker(faust.Worker):  # type: ignore[misc]
+class Worker:
     """Wires the parts together and lives as long as Faust does.
 
     SIGTERM finishes what is in work, publishes, commits and leaves the group; SIGHUP looks at the models again. If one
@@ -36,11 +35,6 @@ class Worker(faust.Worker):  # type: ignore[misc]
     """
 
     def __init__(self, settings: WorkerSettings, topic_id: str, loader: Loader) -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        app = faust_app(settings)
-        super().__init__(app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True)
-        self.spinner = None  # Faust's own; it writes escape codes into logs
         self._settings = settings
         self._registry = Registry(settings.models, loader)
         self._experiments = Experiments(settings.kafka, self._registry.names()[0], self._on_experiment)
@@ -52,23 +46,39 @@ class Worker(faust.Worker):  # type: ignore[misc]
         self._batching = Batching(diagnosis, self._acknowledgement.publish, self._journal, settings.batch_images)
         self._generation: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        app.agent(images(app), name="diagnose")(self._intake)
+        self._app = faust_app(settings)
+        self._app.agent(images(self._app), name="diagnose")(self._intake)
 
     def execute(self) -> None:
-        """Run until a signal; leaves by SystemExit. Raises ConfigurationError where nothing can be served."""
-        self.loop.run_until_complete(self._prepare())
+        """Run until SIGTERM or Ctrl-C. Raises ConfigurationError or ModelError where nothing can be served."""
         try:
-            self.execute_from_commandline()
+            asyncio.run(self._run())
         finally:
             self._journal.close()
 
-    async def stop(self) -> None:
-        """Stop in good order, or by force after the stop timeout."""
+    async def _run(self) -> None:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._registry.reload()))
+        living, stopping = loop.create_task(self._live()), loop.create_task(stop.wait())
+        await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if living.done():
+            living.result()
         deadline = threading.Timer(self._settings.stop_timeout_s, self._abandon)
         deadline.daemon = True
         deadline.start()
-        await super().stop()
+        await self._app.stop()
         deadline.cancel()
+
+    async def _live(self) -> None:
+        await self._prepare()
+        self._vital(self._experiments.follow())
+        self._vital(self._batching.run())
+        await self._app.start()
+        await self._app.wait_until_stopped()
+        if reason := self._app.crash_reason:
+            _die(reason)
 
     async def _prepare(self) -> None:
         """Hold the experiments and the models in force before the first image; follow both from then on."""
@@ -81,14 +91,14 @@ class Worker(faust.Worker):  # type: ignore[misc]
                 raise ModelError(msg, "Export the models it names, or start another experiment.")
         if self._settings.metrics_port:
             start_http_server(self._settings.metrics_port, self._settings.metrics_host)
-        self._vital(self._experiments.follow())
-        self._vital(self._batching.run())
-        self.loop.add_signal_handler(signal.SIGHUP, lambda: self._background(self._registry.reload()))
 
     async def _intake(self, stream: StreamT[bytes]) -> None:
-        """Only hands over, so that nothing can raise here: Faust would acknowledge the event."""
-        async for event in stream.noack().events():
-            await self._batching.put(self._accept(event))
+        """Only hands over. An exception that left this loop would cost a photograph: Faust goes on with the next."""
+        try:
+            async for event in stream.noack().events():
+                await self._batching.put(self._accept(event))
+        except Exception as error:  # noqa: BLE001  whatever it is
+            _die(error)
 
     def _accept(self, event: EventT) -> Photograph:
         message = event.message
@@ -108,7 +118,7 @@ class Worker(faust.Worker):  # type: ignore[misc]
     async def _send(
         self, topic: str, key: bytes | None, value: bytes, partition: int, headers: Headers
     ) -> Awaitable[object]:
-        future: Awaitable[object] = await self.app.producer.send(topic, key, value, partition, None, headers)
+        future: Awaitable[object] = await self._app.producer.send(topic, key, value, partition, None, headers)
         return future
 
     def _on_experiment(self, experiment: Experiment) -> None:
@@ -119,7 +129,7 @@ class Worker(faust.Worker):  # type: ignore[misc]
         await self._registry.prepare((shadow.model, shadow.version) for shadow in experiment.shadows)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task: asyncio.Task[None] = self.loop.create_task(work)
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -135,8 +145,12 @@ class Worker(faust.Worker):  # type: ignore[misc]
 
 
 def _die_with(task: asyncio.Task[None]) -> None:
-    """Exit without Faust's own clean-up, which might commit."""
     if not task.cancelled() and (error := task.exception()):
-        log.critical("the worker exits: %s", error, exc_info=error)
-        logging.shutdown()
-        os._exit(1)
+        _die(error)
+
+
+def _die(error: BaseException) -> None:
+    """Exit without Faust's own clean-up, which might commit."""
+    log.critical("the worker exits: %s", error, exc_info=error)
+    logging.shutdown()
+    os._exit(1)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from faust.types import EventT
 from PIL import Image
 
 from schemas import logs
@@ -124,13 +125,27 @@ class BrokenWorker(Worker):
         raise ZeroDivisionError
 
 
+class UnreadableWorker(Worker):
+    """Reading its third record raises."""
+
+    read = 0
+
+    def _accept(self, event: EventT) -> Photograph:
+        self.read += 1
+        if self.read == 3:
+            raise ZeroDivisionError
+        return super()._accept(event)
+
+
+BEHAVIOURS = {"": Worker, "broken": BrokenWorker, "unreadable": UnreadableWorker}
+
+
 def main() -> None:
     seconds, behaviour = float(sys.argv[1]), sys.argv[2]
     settings = WorkerSettings()
     logs.configure("INFO")
     topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
-    worker = BrokenWorker if behaviour == "broken" else Worker
-    worker(settings, topic_id, lambda _directory, _card: KillableEngine(seconds=seconds)).execute()
+    BEHAVIOURS[behaviour](settings, topic_id, lambda _directory, _card: KillableEngine(seconds=seconds)).execute()
 
 
 if __name__ == "__main__":
