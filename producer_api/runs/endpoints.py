@@ -1,0 +1,78 @@
+"""GET /runs and GET /runs/{name}."""
+
+from datetime import datetime
+from typing import Self
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from producer_api.errors import UnknownRunError
+from producer_api.problems import problems
+from producer_api.runs.log import Progress, RunLog
+from producer_api.services import ServicesHere
+from schemas.prediction import RunName
+from schemas.replay import Run
+
+router = APIRouter(tags=["runs"])
+
+
+class RunView(BaseModel):
+    """One replay."""
+
+    name: str
+    model: str | None
+    """`name@version`; null: as the experiments then in force assigned."""
+    cameras: list[str]
+    """Only these; empty: all."""
+    asked_from: str | None
+    asked_to: str | None
+    start: dict[int, int]
+    """Partition to first offset."""
+    end: dict[int, int]
+    """Partition to the offset after the last."""
+    defined_at: datetime
+    length: int
+    """Images between the bounds, of all cameras."""
+    passed: int
+    """How many of them are behind it."""
+    answered: int
+    failed: int
+    finished: bool
+
+    @classmethod
+    def of(cls, run: Run, progress: Progress) -> Self:
+        """The view of a run."""
+        return cls(
+            **run.model_dump(exclude={"topic_id"}),
+            length=run.length,
+            passed=progress.passed,
+            answered=progress.tally.answered,
+            failed=progress.tally.failed,
+            finished=progress.passed >= run.length,
+        )
+
+
+class Runs(BaseModel):
+    """Every replay, the newest first."""
+
+    runs: list[RunView]
+
+
+@router.get("/runs", responses=problems(503))
+def runs(services: ServicesHere) -> Runs:
+    """All replays and how far they are."""
+    log = RunLog(services.settings.kafka, services.settings.publish_seconds)
+    found = log.all()
+    progress = log.progress(found.values())
+    return Runs(runs=[RunView.of(run, progress[name]) for name, run in found.items()])
+
+
+@router.get("/runs/{name}", responses=problems(404, 503))
+def run(name: RunName, services: ServicesHere) -> RunView:
+    """One replay and how far it is."""
+    log = RunLog(services.settings.kafka, services.settings.publish_seconds)
+    found = log.all()
+    if name not in found:
+        msg = f"there is no run {name!r}"
+        raise UnknownRunError(msg, f"There are {', '.join(found) or 'none'}.")
+    return RunView.of(found[name], log.progress([found[name]])[name])

@@ -1,0 +1,72 @@
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+from confluent_kafka import Consumer, Producer, TopicPartition
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from producer_api import problems
+from producer_api.app import create_app
+from producer_api.runs.endpoints import router
+from producer_api.settings import ApiSettings
+from schemas.replay import Run, Tally
+from schemas.topics import IMAGES, RUNS
+
+
+@asynccontextmanager
+async def served(kafka, seconds=30):
+    app = FastAPI()
+    problems.install(app)
+    app.include_router(router)
+    app.state.services = SimpleNamespace(settings=ApiSettings(kafka=kafka, publish_seconds=seconds))
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://api") as client:
+        yield client
+
+
+def run(name, day, **changes):
+    fields = {"name": name, "topic_id": "t", "start": {0: 10, 1: 5}, "end": {0: 20, 1: 5}}
+    return Run.model_validate(fields | {"defined_at": f"2026-11-{day}T12:00:00Z"} | changes)
+
+
+def define(kafka, *runs):
+    producer = Producer({"bootstrap.servers": kafka})
+    for each in runs:
+        record = each.envelope()
+        producer.produce(RUNS.name, record.value, record.key, headers=record.headers(), partition=0)
+    producer.produce(RUNS.name, b"noise", b"noise", partition=0)
+    assert producer.flush(20) == 0
+
+
+def commit(kafka, group, offset, tally):
+    """As a worker of the run does."""
+    place = TopicPartition(IMAGES.name, 0, offset, tally.model_dump_json())
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False})
+    consumer.commit(offsets=[place], asynchronous=False)
+    consumer.close()
+
+
+@pytest.mark.broker
+async def test_runs_and_how_far_they_are(topics):
+    async with served(topics) as client:
+        assert (await client.get("/runs")).json() == {"runs": []}
+        define(topics, run("old", 20), run("new", 21, model="flat@2", cameras=("roof",)), run("old", 22, model="x@1"))
+        commit(topics, "leaf-replay-new", 16, Tally(answered=4, failed=2))
+        commit(topics, "leaf-replay-old", 20, Tally(answered=10))
+        new, old = (await client.get("/runs")).json()["runs"]
+        assert (new["name"], new["model"], new["cameras"]) == ("new", "flat@2", ["roof"])
+        assert (new["length"], new["passed"], new["answered"], new["failed"], new["finished"]) == (10, 6, 4, 2, False)
+        assert (old["model"], old["passed"], old["finished"]) == (None, 10, True)
+        assert (await client.get("/runs/new")).json() == new
+        missing = await client.get("/runs/other")
+        assert (missing.status_code, missing.json()["type"]) == (404, "urn:leaf:problem:unknown-run")
+        assert missing.json()["remedy"] == "There are new, old."
+
+
+async def test_with_the_broker_away_it_says_so():
+    async with served("127.0.0.1:1", 0.3) as client:
+        assert (await client.get("/runs")).status_code == 503
+
+
+def test_the_api_includes_them():
+    assert {"/runs", "/runs/{name}"} <= create_app(ApiSettings()).openapi()["paths"].keys()
