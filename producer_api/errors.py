@@ -78,6 +78,14 @@ class UnknownExperimentError(LeafError):
     title = "There is no such experiment"
 
 
+class UnknownRunError(LeafError):
+    """No replay of that name was ever defined."""
+
+    status = 404
+    kind = "unknown-run"
+    title = "There is no such run"
+
+
 class DefinitionError(LeafError):
     """An experiment's definition is contradictory, or names a model that is not there; nothing was changed."""
 
