@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.topics import IMAGES
@@ -23,6 +24,15 @@ def answering() -> Iterator[None]:
     except KafkaException as error:
         msg = f"Kafka does not answer: {error.args[0].str()}"
         raise BrokerUnavailableError(msg, REMEDY) from error
+
+
+patiently = retry(
+    retry=retry_if_exception_type(BrokerUnavailableError),
+    stop=stop_after_delay(TIMEOUT_S),
+    wait=wait_fixed(0.2),
+    reraise=True,
+)
+"""A partition has no leader for a moment while its topic is made or its broker restarts."""
 
 
 class ImagesTopic:
@@ -73,6 +83,7 @@ class ImagesTopic:
         oldest_ms = min((message.timestamp()[1] for message in self.read(held).values()), default=None)
         return None if oldest_ms is None else datetime.fromtimestamp(oldest_ms / 1000, UTC)
 
+    @patiently
     def _offsets(self, spec: OffsetSpec) -> dict[int, int]:
         wanted = {TopicPartition(IMAGES.name, partition): spec for partition in self.partitions}
         with answering():

@@ -7,7 +7,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.replay import Run, Tally
 from schemas.topics import IMAGES
-from stream_workers.replay.images import TIMEOUT_S, answering
+from stream_workers.replay.images import TIMEOUT_S, answering, patiently
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,7 @@ class Group:
         self._admin = AdminClient({"bootstrap.servers": bootstrap, "client.id": "leaf-replay", "log_level": 0})
         self._run = run
 
+    @patiently
     def progress(self) -> Progress:
         """Ask the broker. Raises BrokerUnavailableError."""
         wanted = [TopicPartition(IMAGES.name, partition) for partition in self._run.start]

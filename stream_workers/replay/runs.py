@@ -9,7 +9,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 from schemas.errors import BrokerUnavailableError, ConfigurationError, EventError, LeafError
 from schemas.replay import Run
 from schemas.topics import RUNS
-from stream_workers.replay.images import REMEDY, TIMEOUT_S, answering
+from stream_workers.replay.images import REMEDY, TIMEOUT_S, answering, patiently
 
 log = logging.getLogger(__name__)
 
@@ -66,8 +66,7 @@ class Runs:
 
     def _read(self, consumer: Consumer) -> dict[str, Run]:
         place = TopicPartition(RUNS.name, _PARTITION, OFFSET_BEGINNING)
-        with answering():
-            _, end = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)
+        end = _end(consumer, place)
         consumer.assign([place])
         found: dict[str, Run] = {}
         deadline = time.monotonic() + TIMEOUT_S
@@ -86,6 +85,13 @@ class Runs:
             msg = f"the topic {RUNS.name} can't be read"
             raise BrokerUnavailableError(msg, REMEDY)
         return found
+
+
+@patiently
+def _end(consumer: Consumer, place: TopicPartition) -> int:
+    with answering():
+        end: int = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]
+    return end
 
 
 def agree(run: Run, asked_from: str | None, asked_to: str | None, cameras: tuple[str, ...], model: str | None) -> None:
