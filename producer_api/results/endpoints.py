@@ -13,6 +13,8 @@ from schemas.result import Result
 router = APIRouter(tags=["results"])
 
 KEEP_ALIVE_SECONDS: Final = 10
+STOP_SECONDS: Final = 2
+"""Streams end by themselves when the process is told to stop; after this time they are cut."""
 RECONNECT_MS: Final = 1000
 LAST_EVENT: Final = "end"
 """Id of the event after which nothing comes."""
@@ -42,7 +44,8 @@ async def events(reader: ReaderHere, last_event_id: Annotated[str | None, Header
     """The same as it happens. Ends after the final event."""
     if last_event_id == LAST_EVENT:
         return Response(status_code=204)
-    return EventSourceResponse(_events(reader, await reader.result(wait=0)), ping=KEEP_ALIVE_SECONDS)
+    told = _events(reader, await reader.result(wait=0))
+    return EventSourceResponse(told, ping=KEEP_ALIVE_SECONDS, shutdown_grace_period=STOP_SECONDS)
 
 
 async def _events(reader: Reader, found: Result) -> AsyncIterator[ServerSentEvent]:

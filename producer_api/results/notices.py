@@ -9,6 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from producer_api.outage import Outage
 from producer_api.results.store import ResultStore
 from schemas.result import DONE_CHANNEL, Result
 
@@ -32,6 +33,7 @@ class Notices:
         self._store = store
         self._waiters: dict[str, set[asyncio.Event]] = {}
         self._task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "hearing of results from Redis")
         self.stopping = False
 
     def start(self) -> None:
@@ -82,10 +84,11 @@ class Notices:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
                     await channel.subscribe(DONE_CHANNEL)
+                    self._outage.ended()
                     while True:
                         if message := await channel.get_message(timeout=None):
                             for woken in self._waiters.get(message["data"].decode(), ()):
                                 woken.set()
             except (RedisError, OSError) as error:
-                log.warning("no notice of results until Redis answers again: %s", error)
+                self._outage.began(error)
                 await asyncio.sleep(RECONNECT_SECONDS)

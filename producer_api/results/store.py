@@ -8,6 +8,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
+from producer_api.outage import Outage
 from schemas.errors import StoreUnavailableError
 from schemas.prediction import Prediction
 from schemas.result import DONE_AT_FIELD, PREDICTION_FIELD, Result, result_key
@@ -27,12 +28,7 @@ class ResultStore:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        self._answering = True
-
-    def _heard(self, error: Exception | None) -> None:
-        if self._answering != (error is None):
-            self._answering = error is None
-            log.warning("results can%s be read%s", "" if error is None else "'t", f": {error}" if error else " again")
+        self._outage = Outage(log, "reading results from Redis")
 
     async def answers(self) -> bool:
         """Whether Redis can be read just now."""
@@ -54,10 +50,10 @@ class ResultStore:
                     pipeline.hmget(result_key(image_id), [PREDICTION_FIELD, DONE_AT_FIELD])
                 found = await pipeline.execute()
         except (RedisError, OSError) as error:
-            self._heard(error)
+            self._outage.began(error)
             msg = "Redis does not answer; uploads are still accepted and their results are not lost"
             raise StoreUnavailableError(msg, "Ask again in a moment.") from error
-        self._heard(None)
+        self._outage.ended()
         return [_result(prediction, done_at) for prediction, done_at in found]
 
 

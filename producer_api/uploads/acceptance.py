@@ -11,6 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
 from producer_api.metrics import ACCEPTED, CONFIRM_SECONDS
+from producer_api.outage import Outage
 from producer_api.uploads.partitioner import partition
 from schemas.envelope import Envelope
 from schemas.errors import BrokerUnavailableError
@@ -53,7 +54,7 @@ class Acceptance:
         self._on_fatal = on_fatal
         self._producer: AIOKafkaProducer | None = None
         self._connecting: asyncio.Task[None] | None = None
-        self._confirming = True
+        self._outage = Outage(log, "confirming uploads")
 
     @property
     def connected(self) -> bool:
@@ -97,14 +98,10 @@ class Acceptance:
             raise self._not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error
         CONFIRM_SECONDS.observe(time.monotonic() - began)
         ACCEPTED.labels(topic.name).inc()
-        if not self._confirming:
-            self._confirming = True
-            log.info("Kafka acknowledges again")
+        self._outage.ended()
 
     def _not_confirmed(self, reason: str) -> BrokerUnavailableError:
-        if self._confirming:
-            self._confirming = False
-            log.warning("uploads are answered 503: %s", reason)
+        self._outage.began(reason)
         remedy = "Send it again, with the same Idempotency-Key."
         return BrokerUnavailableError(f"not confirmed: {reason}; the photograph may still be stored", remedy)
 
@@ -125,7 +122,7 @@ class Acceptance:
                 await producer.start()
             except (KafkaError, OSError) as error:
                 await producer.stop()
-                log.warning("Kafka at %s can't be reached yet: %s", self._bootstrap, error)
+                self._outage.began(f"Kafka at {self._bootstrap} can't be reached yet: {error}")
                 await asyncio.sleep(RECONNECT_SECONDS)
             except asyncio.CancelledError:
                 await producer.stop()

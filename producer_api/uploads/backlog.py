@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from producer_api.errors import BacklogError
 from producer_api.metrics import BACKLOG_SECONDS, LAG
+from producer_api.outage import Outage
 from schemas.topics import IMAGES, WORKER_GROUP
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,7 @@ class Backpressure:
         self._broker_times = broker_times
         self._history = History(REMEMBERED * max_age_seconds)
         self._task: asyncio.Task[None] | None = None
+        self._outage = Outage(log, "reading the workers' lag")
         self.backlog = Backlog(0, 0)
 
     def check(self) -> None:
@@ -106,9 +108,10 @@ class Backpressure:
                 await self._seed(consumer)
                 while True:
                     await self._sample(consumer, admin)
+                    self._outage.ended()
                     await asyncio.sleep(self._every)
             except (KafkaError, OSError, TimeoutError) as error:
-                log.warning("the workers' lag can't be read just now: %r", error)
+                self._outage.began(repr(error))
             finally:
                 with contextlib.suppress(KafkaError, OSError):
                     await consumer.stop()
