@@ -73,7 +73,7 @@ def retry(
     letters = _named(retries, ids) if ids else _of_kind(retries, kind)
     with Progress(console=Console(stderr=True), disable=json_ or not sys.stderr.isatty()) as progress:
         task = progress.add_task("putting back", total=len(letters))
-        retried = retries.put_back(letters, lambda: progress.advance(task))
+        retried = retries.put_back(letters, lambda count: progress.advance(task, count))
     skipped = len(letters) - retried
     if json_:
         print(json.dumps({"retried": retried, "skipped": skipped}))

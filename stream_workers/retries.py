@@ -1,26 +1,28 @@
 """The dead-letter topics as a whole: what lies there, what was put back already, and putting it back."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from schemas.errors import BrokerUnavailableError
 from schemas.topics import IMAGES, PARTITIONER
-from stream_workers.dead_letters import RETRIED, TOPICS, DeadLetter, Headers
+from stream_workers.dead_letters import RETRIED, TOPICS, DeadLetter
 from stream_workers.photograph import Position
 
 _SECONDS: Final = 30.0
+_TOGETHER: Final = 100
+"""Letters put back before their notes are written: what a kill in between puts back twice."""
 
 
 class Retries:
     """Puts dead letters back into the images topic.
 
     1. Both topics are read to their end: the letters, and the notes of those that were put back.
-    2. A letter's original key, headers and bytes are appended to its source partition, its attempt counted up.
-    3. When the broker has acknowledged that, a note is appended beside the letter: it is not put back again.
+    2. A hundred letters' original keys, headers and bytes are appended to their source partitions, attempts counted up.
+    3. When the broker has acknowledged them, a note is appended beside each letter: it is not put back again.
 
-    A kill between 2 and 3 puts a letter back twice; the sink counts an image id once. One that fails again becomes a
+    A kill between 2 and 3 puts letters back twice; the sink counts an image id once. One that fails again becomes a
     new letter.
     """
 
@@ -46,37 +48,51 @@ class Retries:
         """Whether it was put back already."""
         return (letter.kind, letter.position) in self._done
 
-    def put_back(self, letters: Iterable[DeadLetter], on_each: Callable[[], None]) -> int:
-        """Put back those that were not yet, one by one; returns how many. Raises BrokerUnavailableError."""
-        settings = {"enable.idempotence": True, "acks": "all", "partitioner": PARTITIONER, "linger.ms": 0}
+    def put_back(self, letters: Sequence[DeadLetter], on_progress: Callable[[int], None]) -> int:
+        """Put back those that were not yet; returns how many. Raises BrokerUnavailableError."""
+        settings = {"enable.idempotence": True, "acks": "all", "partitioner": PARTITIONER}
         producer = Producer(self._client | settings)
-        count = 0
-        for letter in letters:
-            if not self.is_done(letter):
-                _store(producer, IMAGES.name, letter.source.partition, letter, letter.value, letter.original_headers())
-                _store(
-                    producer, TOPICS[letter.kind].name, letter.position.partition, letter, b"", letter.note_headers()
-                )
-                self._done.add((letter.kind, letter.position))
-                count += 1
-            on_each()
-        return count
+        due = [letter for letter in letters if not self.is_done(letter)]
+        on_progress(len(letters) - len(due))
+        for start in range(0, len(due), _TOGETHER):
+            chunk = due[start : start + _TOGETHER]
+            _store(producer, [_original(letter) for letter in chunk])
+            _store(producer, [_note(letter) for letter in chunk])
+            self._done.update((letter.kind, letter.position) for letter in chunk)
+            on_progress(len(chunk))
+        return len(due)
 
 
-def _store(producer: Producer, topic: str, partition: int, letter: DeadLetter, value: bytes, headers: Headers) -> None:
+def _original(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "topic": IMAGES.name,
+        "partition": letter.source.partition,
+        "key": letter.key,
+        "value": letter.value,
+        "headers": letter.original_headers(),
+    }
+
+
+def _note(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "topic": TOPICS[letter.kind].name,
+        "partition": letter.position.partition,
+        "key": letter.key,
+        "value": b"",
+        "headers": letter.note_headers(),
+    }
+
+
+def _store(producer: Producer, records: list[dict[str, Any]]) -> None:
+    """Produce and wait for all of them."""
     errors: list[Any] = []
-    producer.produce(
-        topic,
-        key=letter.key,
-        value=value,
-        partition=partition,
-        headers=headers,
-        on_delivery=lambda error, _message: errors.append(error),
-    )
+    for record in records:
+        producer.produce(**record, on_delivery=lambda error, _message: errors.append(error))
     producer.flush(_SECONDS)
-    if errors != [None]:
-        msg = f"{letter.id} was not confirmed in {topic}: {errors[0] if errors else 'no answer'}"
-        raise BrokerUnavailableError(msg, "Retry again; what was put back is skipped.")
+    if errors != [None] * len(records):
+        first = next((error for error in errors if error), "no answer")
+        msg = f"{records[0]['topic']} did not confirm: {first}"
+        raise BrokerUnavailableError(msg, "Retry again; what was noted as put back is skipped.")
 
 
 def _records(client: dict[str, Any], topic: str) -> Iterator[Any]:

@@ -40,10 +40,10 @@ def images(cluster, name: bytes) -> list:
 
 def test_put_back_once_as_they_were(cluster, letters) -> None:
     retries = Retries(cluster.bootstrap)
-    assert retries.put_back(mine(retries, letters), lambda: None) == 3
+    assert retries.put_back(mine(retries, letters), lambda _: None) == 3
     again = Retries(cluster.bootstrap)
     assert all(again.is_done(letter) for letter in mine(again, letters))
-    assert again.put_back(mine(again, letters), lambda: None) == 0
+    assert again.put_back(mine(again, letters), lambda _: None) == 0
     back = images(cluster, letters)
     assert len(back) == 3
     events = sorted((ImageEvent.read(m.key(), m.value(), m.headers()) for m in back), key=lambda event: event.id)
