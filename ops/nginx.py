@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from ops.process import Process, accepts, program
+from ops.settings import StackSettings
 
 ROOT: Final = Path(__file__).parents[1]
 TEMPLATES: Final = ROOT / "nginx"
@@ -24,6 +25,7 @@ class Nginx(Process):
         super().__init__("nginx", [], log=log)
         self.directory = directory.absolute()
         self.port = port
+        settings = StackSettings()
         self._values = {
             "LEAF_NGINX_USER": "user root;" if os.geteuid() == 0 else "",
             "LEAF_NGINX_DIR": str(self.directory),
@@ -31,8 +33,8 @@ class Nginx(Process):
             "LEAF_LISTEN": f"{listen}:{port}",
             "LEAF_FRONTEND": str(ROOT / "frontend"),
             "LEAF_UPSTREAM": " ".join(f"server 127.0.0.1:{api} max_fails=1 fail_timeout=2s;" for api in upstreams),
-            "LEAF_POST_RATE": os.environ.get("LEAF_POST_RATE", "50"),
-            "LEAF_POST_BURST": os.environ.get("LEAF_POST_BURST", "200"),
+            "LEAF_POST_RATE": str(settings.post_rate),
+            "LEAF_POST_BURST": str(settings.post_burst),
         }
 
     def prepare(self) -> None:

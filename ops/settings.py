@@ -54,3 +54,9 @@ class StackSettings(BaseSettings):
 
     workers: int = Field(1, ge=1, le=64)
     """Inference workers."""
+
+    post_rate: int = Field(50, ge=1)
+    """POSTs a second that nginx lets one client address make; more are answered 429."""
+
+    post_burst: int = Field(200, ge=0)
+    """POSTs by which an address may be ahead of that rate."""

@@ -45,3 +45,4 @@ class SinkSettings(ServiceSettings):
     """Address on which the metrics are served."""
 
     log_level: str = "INFO"
+    """DEBUG, INFO, WARNING or ERROR."""
