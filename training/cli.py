@@ -140,11 +140,16 @@ def report(leaves: Leaves = LEAVES) -> None:
 
 
 @app.command()
-def table() -> None:
-    """Print the README's model table, made from the cards."""
-    from training.table import model_table
+def table(
+    into: Annotated[Path | None, typer.Option(help="File whose lines between the models marks are replaced.")] = None,
+) -> None:
+    """Print the README's model table, made from the cards, or put it into a file."""
+    from training.table import insert, model_table
 
-    sys.stdout.write(model_table(MODELS))
+    if into:
+        into.write_text(insert(into.read_text(), model_table(MODELS)))
+    else:
+        sys.stdout.write(model_table(MODELS))
 
 
 @app.command("evaluate")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from schemas.card import CARD_FILE, ModelCard, SplitMetrics
+from schemas.errors import LeafError
 
 COLUMNS = {
     "accuracy": "accuracy",
@@ -26,6 +27,16 @@ def model_table(models: Path) -> str:
         cells += [_cell(card.metrics.get(split), "accuracy") for split in ("test_float", "test_swapped")]
         lines.append(f"| {card.id} | {card.preprocessing.px} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def insert(text: str, table: str) -> str:
+    """Replace what stands between the marks `<!-- models... -->` and `<!-- /models -->`. Raises LeafError without."""
+    start, end = text.find("<!-- models"), text.find("<!-- /models -->")
+    if not 0 <= start < end:
+        msg = "there is no place for the table"
+        raise LeafError(msg, "Add the lines <!-- models --> and <!-- /models -->.")
+    first_line = text[start : text.index("-->", start) + 3]
+    return f"{text[:start]}{first_line}\n{table}{text[end:]}"
 
 
 def _cell(measured: SplitMetrics | None, field: str) -> str:
