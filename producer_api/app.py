@@ -66,7 +66,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     )
     problems.install(app)
     documentation.install(app)
-    app.router.routes.insert(0, uploads.FIRST)
+    app.add_middleware(uploads.Shortcut)
     for room in (uploads, batches, results, feedback, cameras, catalogue, experiments, analytics, runs, health):
         app.include_router(room.router)
     if chosen.mode == "embedded":

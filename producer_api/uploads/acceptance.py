@@ -82,13 +82,14 @@ class Acceptance:
             raise self._not_confirmed("Kafka has not been reached yet")
         began = time.monotonic()
         try:
-            stored = await self._producer.send(
-                topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
-            )
-            await asyncio.wait((stored,), timeout=max(0, began + self._deadline - time.monotonic()))
-            if not stored.done():
-                raise self._not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s")
-            stored.result()
+            async with asyncio.timeout(self._deadline):
+                await (
+                    await self._producer.send(
+                        topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
+                    )
+                )
+        except TimeoutError:
+            raise self._not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s") from None
         except MessageSizeTooLargeError:
             raise
         except KafkaError as error:
