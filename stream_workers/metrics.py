@@ -2,8 +2,7 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-IMAGES = Counter("leaf_worker_images_total", "Photographs published", ["outcome"])
-DEAD_LETTERS = Counter("leaf_worker_dead_letters_total", "Dead letters published", ["kind"])
+IMAGES = Counter("leaf_worker_images_total", "Photographs published: done, or dead letters by kind", ["outcome"])
 BATCH = Histogram("leaf_worker_batch_images", "Photographs computed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 INFERENCE = Histogram(
     "leaf_worker_inference_seconds",

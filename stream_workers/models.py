@@ -14,6 +14,7 @@ import numpy as np
 from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import ConfigurationError, LeafError, ModelError
 from schemas.labels import LABELS
+from stream_workers import metrics
 from stream_workers.engines import Engine, Outputs
 from stream_workers.engines.engine import Images, warm_up
 
@@ -41,7 +42,9 @@ class Model:
         start, ceiling = time.perf_counter(), self.engine.ceiling
         slices = [self.engine.infer(np.stack(images[i : i + ceiling])) for i in range(0, len(images), ceiling)]
         joined = slices[0] if len(slices) == 1 else Outputs(*map(np.concatenate, zip(*slices, strict=True)))
-        return joined, (time.perf_counter() - start) * 1000
+        seconds = time.perf_counter() - start
+        metrics.INFERENCE.labels(self.card.name, self.card.version, self.engine.name).observe(seconds)
+        return joined, seconds * 1000
 
 
 class Registry:
