@@ -60,10 +60,14 @@ class Tally(BaseModel):
     answered: int = 0
     failed: int = 0
 
+    def metadata(self) -> str:
+        """As a commit's metadata. Ends with a NUL: confluent-kafka's admin client reads past the end of any other."""
+        return self.model_dump_json() + "\0"
+
     @classmethod
     def read(cls, metadata: str | None) -> Self:
         """Parse a commit's metadata; without any, nothing came of it yet."""
         try:
-            return cls.model_validate_json(metadata or "{}")
+            return cls.model_validate_json((metadata or "{}").rstrip("\0"))
         except ValidationError:
             return cls()

@@ -209,8 +209,8 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         places = {}
         for partition, stretch in stretches.items():
             stretch.committed = (last or {})[partition] + 1 if stretch.in_work else stretch.next
-            metadata = stretch.tally.model_dump_json()
-            places[TopicPartition(IMAGES.name, partition)] = OffsetAndMetadata(stretch.committed, metadata)
+            place = OffsetAndMetadata(stretch.committed, stretch.tally.metadata())
+            places[TopicPartition(IMAGES.name, partition)] = place
         try:
             await self._consumer.commit(places)
         except (CommitFailedError, IllegalStateError):
