@@ -77,6 +77,7 @@ def test_a_missing_topic_is_named_with_what_to_do(journal, admin):
     assert PREDICTIONS.name in str(missing)
     assert "leaf topics" in missing.remedy
     create(admin)
+    eventually(lambda: bounds(journal))
 
 
 def test_bounds_and_first_time_follow_the_log(journal, admin, producer):
