@@ -19,6 +19,7 @@ from producer_api.catalogue import endpoints as catalogue
 from producer_api.experiments import endpoints as experiments
 from producer_api.feedback import endpoints as feedback
 from producer_api.headers import SecurityHeaders
+from producer_api.memory import keep_freed
 from producer_api.results import endpoints as results
 from producer_api.runs import endpoints as runs
 from producer_api.services import Services
@@ -50,6 +51,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         logs.configure(chosen.log_level)
         async with Services.running(chosen) as services:
             app.state.services = services
+            keep_freed()
             gc.freeze()  # what is loaded by now stays: no collection need walk over it again
             with _told_to_stop(services.notices.wake_all):
                 yield
