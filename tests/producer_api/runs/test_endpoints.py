@@ -2,7 +2,9 @@ from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
-from confluent_kafka import Consumer, Producer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+from confluent_kafka import Producer
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
 
@@ -38,12 +40,12 @@ def define(kafka, *runs):
     assert producer.flush(20) == 0
 
 
-def commit(kafka, group, offset, tally):
+async def commit(kafka, group, offset, tally):
     """As a worker of the run does."""
-    place = TopicPartition(IMAGES.name, 0, offset, tally.model_dump_json())
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": group, "enable.auto.commit": False})
-    consumer.commit(offsets=[place], asynchronous=False)
-    consumer.close()
+    async with AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False) as consumer:
+        place = TopicPartition(IMAGES.name, 0)
+        consumer.assign([place])
+        await consumer.commit({place: OffsetAndMetadata(offset, tally.metadata())})
 
 
 @pytest.mark.broker
@@ -51,8 +53,8 @@ async def test_runs_and_how_far_they_are(topics):
     async with served(topics) as client:
         assert (await client.get("/runs")).json() == {"runs": []}
         define(topics, run("old", 20), run("new", 21, model="flat@2", cameras=("roof",)), run("old", 22, model="x@1"))
-        commit(topics, "leaf-replay-new", 16, Tally(answered=4, failed=2))
-        commit(topics, "leaf-replay-old", 20, Tally(answered=10))
+        await commit(topics, "leaf-replay-new", 16, Tally(answered=4, failed=2))
+        await commit(topics, "leaf-replay-old", 20, Tally(answered=10))
         new, old = (await client.get("/runs")).json()["runs"]
         assert (new["name"], new["model"], new["cameras"]) == ("new", "flat@2", ["roof"])
         assert (new["length"], new["passed"], new["answered"], new["failed"], new["finished"]) == (10, 6, 4, 2, False)
