@@ -13,7 +13,7 @@ from ops.settings import TopicSettings
 from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.experiment import Arm, Experiment
-from schemas.topics import EXPERIMENTS, PARTITIONER, Topic
+from schemas.topics import EXPERIMENTS, Topic
 
 MODELS: Final = ("resnet50", "efficientnetb0")
 """The two classifiers that it compares."""
@@ -43,12 +43,13 @@ def publish_default(settings: TopicSettings) -> str | None:
         return None
     record = default_experiment(settings.models_dir, datetime.now(UTC)).envelope()
     errors: list[Any] = []
-    producer = Producer({**client(settings.kafka), "enable.idempotence": True, "partitioner": PARTITIONER})
+    producer = Producer({**client(settings.kafka), "enable.idempotence": True})
     producer.produce(
         EXPERIMENTS.name,
         key=record.key,
         value=record.value,
         headers=record.headers(),
+        partition=0,  # the embedded broker gives every topic several
         on_delivery=lambda error, _message: errors.append(error),
     )
     producer.flush(SECONDS)

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from schemas.errors import BrokerUnavailableError, EventError
 from schemas.experiment import Experiment
 from schemas.timeline import Timeline
-from schemas.topics import EXPERIMENTS, PARTITIONER
+from schemas.topics import EXPERIMENTS
 
 log = logging.getLogger(__name__)
 
@@ -63,15 +63,14 @@ class ExperimentLog:
         """Store a definition. Raises BrokerUnavailableError where it is not confirmed."""
         outcome: list[KafkaError | None] = []
         # Not idempotent, which would take another half second: a duplicate of a definition changes nothing.
-        producer = Producer(
-            {**self._client, "partitioner": PARTITIONER, "message.timeout.ms": int(self._seconds * 1000)}
-        )
+        producer = Producer({**self._client, "message.timeout.ms": int(self._seconds * 1000)})
         record = experiment.envelope()
         producer.produce(
             EXPERIMENTS.name,
             key=record.key,
             value=record.value,
             headers=record.headers(),
+            partition=self._partition.partition,  # the embedded broker gives every topic several
             on_delivery=lambda error, _message: outcome.append(error),
         )
         producer.flush(self._seconds + 1)
