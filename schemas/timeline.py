@@ -1,4 +1,4 @@
-"""Which experiment is in force when: the same answer for every reader of `leaf.experiments`, in whatever order."""
+"""Which experiment is in force when: the same answer for every reader of `leaf.experiments`."""
 
 from bisect import bisect_right
 from collections.abc import Iterable
@@ -10,11 +10,12 @@ from schemas.experiment import Experiment
 class Timeline:
     """Every version ever defined, and the line of those that take effect.
 
-    1. The first record of a `name@version` counts; a later one with the same id changes nothing.
-    2. Versions are looked at by `effective_at` (then name, then version), not by their place in the log: compaction,
-       two API processes at once and late readers can't change the outcome.
-    3. A version that contradicts the one in force at its moment is void: running while another experiment runs,
-       stopped while its experiment is not in force, or older than the version in force of the same experiment.
+    1. Definitions are given in the order of the log. The first record of a `name@version` counts; a later one with the
+       same id changes nothing.
+    2. A version that contradicts the line before it is void for ever: running while another experiment runs, stopped
+       while its experiment is not in force, not newer than the version in force of the same experiment, or in effect
+       earlier than what stands before it. So of two processes that start experiments at once, the one whose record
+       comes first succeeds, and nothing that comes later takes that back.
     """
 
     def __init__(self, experiments: Iterable[Experiment] = ()) -> None:
@@ -52,19 +53,17 @@ class Timeline:
         return experiment not in self._line
 
     def _draw(self) -> None:
-        current: Experiment | None = None
-        for version in sorted(self._known.values(), key=lambda found: (_ms(found), found.name, found.version)):
-            if _follows(version, current):
+        for version in self._known.values():
+            if _follows(version, self._line[-1] if self._line else None):
                 self._line.append(version)
-                self._starts.append(_ms(version))
-                current = version
+                self._starts.append(version.effective_at.timestamp() * 1000)
 
 
 def _follows(version: Experiment, current: Experiment | None) -> bool:
-    if current is not None and current.name == version.name:
+    if current is None:
+        return version.status == "running"
+    if version.effective_at < current.effective_at:
+        return False
+    if version.name == current.name:
         return version.version > current.version
-    return version.status == "running" and (current is None or current.status == "stopped")
-
-
-def _ms(version: Experiment) -> float:
-    return version.effective_at.timestamp() * 1000
+    return version.status == "running" and current.status == "stopped"

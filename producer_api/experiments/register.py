@@ -39,7 +39,7 @@ class Register:
     3. writes the next version, in force from one second later on, and waits for the broker's acknowledgement;
     4. reads to the end again. Another's record under the same id that came first counts: it is written once more, so
        that compaction, which keeps the last, keeps it too, and the caller is told 409. So is who started an experiment
-       while another process started one: by `Timeline` the earlier moment wins, the other version is void.
+       while another process started one and was first in the log: by `Timeline` the later version is void.
 
     Saying again what already holds writes nothing. Survives: kill -9 at any step (before 3 nothing happened, after it
     the version holds). Assumes that the API's clock and the broker's agree to well within a second.

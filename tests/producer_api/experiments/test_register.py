@@ -140,14 +140,22 @@ def test_the_first_record_of_an_id_counts_and_is_kept_from_compaction(register, 
 
 
 def test_of_two_started_at_the_same_moment_one_runs_and_the_other_is_told(register, records):
-    earlier = Register(Records(), register._models, clock=lambda: NOW - timedelta(milliseconds=2))
-    records.meanwhile = [earlier.define("y", Definition(arms=HALVES)).current]
+    other = Register(Records(), register._models, clock=lambda: NOW)
+    records.meanwhile = [other.define("y", Definition(arms=HALVES)).current]
     with pytest.raises(ConflictError, match="another experiment was started"):
         register.define("x", Definition(arms=HALVES))
     assert [found.name for found in register.all()] == ["y"]
     register.define("y", Definition(status="stopped"))
     history = register.define("x", Definition(arms=HALVES))
     assert (history.current.version, history.void) == (2, [1])
+
+
+def test_what_was_confirmed_is_not_taken_back_by_a_slow_process_with_an_earlier_moment(register, records):
+    slow = Register(Records(), register._models, clock=lambda: NOW - timedelta(seconds=1))
+    late = slow.define("y", Definition(arms=HALVES)).current
+    register.define("x", Definition(arms=HALVES))
+    records.append(late)
+    assert [(found.name, found.state) for found in register.all()] == [("x", "running")]
 
 
 def test_nothing_is_written_while_the_topic_cannot_be_read(register, records):
