@@ -2,10 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-ACCEPTED = Counter("leaf_api_accepted_total", "Records that the broker has confirmed", ["topic"])
 CONFIRM_SECONDS = Histogram(
     "leaf_api_confirm_seconds",
-    "Time until the broker confirmed a record",
+    "Time until the broker confirmed a photograph or feedback",
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 PROBLEMS = Counter("leaf_api_problems_total", "Answers that were errors", ["kind"])
@@ -13,7 +12,6 @@ LAG = Gauge("leaf_api_lag_photographs", "Photographs stored and not yet processe
 BACKLOG_SECONDS = Gauge(
     "leaf_api_backlog_seconds", "How long the oldest of them has been waiting", multiprocess_mode="max"
 )
-HELD_BYTES = Gauge("leaf_api_held_bytes", "Memory reserved for bodies being read", multiprocess_mode="sum")
 DRIFT = Gauge(
     "leaf_drift_psi",
     "Population stability index of the last 24 hours against the model card",

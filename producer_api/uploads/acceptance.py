@@ -10,7 +10,7 @@ from collections.abc import Callable
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
 
-from producer_api.metrics import ACCEPTED, CONFIRM_SECONDS
+from producer_api.metrics import CONFIRM_SECONDS
 from producer_api.outage import Outage
 from producer_api.uploads.partitioner import partition
 from schemas.envelope import Envelope
@@ -98,7 +98,6 @@ class Acceptance:
                 self._on_fatal()
             raise self._not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error
         CONFIRM_SECONDS.observe(time.monotonic() - began)
-        ACCEPTED.labels(topic.name).inc()
         self._outage.ended()
 
     def _not_confirmed(self, reason: str) -> BrokerUnavailableError:

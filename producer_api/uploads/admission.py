@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from producer_api.errors import OverloadedError
-from producer_api.metrics import HELD_BYTES
 from schemas.normalisation import Normalised, as_is, normalise
 
 
@@ -30,12 +29,10 @@ class Admission:
             msg = "more photographs are arriving than this process can hold; none of this request was accepted"
             raise OverloadedError(msg, "Send it again in a moment.")
         self._held += size
-        HELD_BYTES.set(self._held)
         try:
             yield
         finally:
             self._held -= size
-            HELD_BYTES.set(self._held)
 
     async def normalise(self, data: bytes) -> Normalised:
         """`schemas.normalisation.normalise`, off the event loop where it decodes."""

@@ -2,8 +2,7 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 from fastapi import Request
 
@@ -18,8 +17,7 @@ FRAME_BYTES: Final = 64 * 1024
 _NAME: Final = re.compile(VISIBLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Headers:
+class Headers(NamedTuple):
     """Those that matter to an upload."""
 
     body_bytes: int
@@ -47,8 +45,7 @@ class Headers:
         return cls(size, uploader, key, told.get(b"traceparent"))
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
+class Form(NamedTuple):
     """The fields of one upload."""
 
     photograph: bytes
