@@ -17,7 +17,7 @@ from ops.chaos.monkey import Monkey
 from ops.chaos.truth import Topics, results
 from schemas.settings import var_dir
 
-SETTLE_S: Final = 180
+SETTLE_S: Final = 60
 app = typer.Typer(add_completion=False)
 console = Console(stderr=True, highlight=False)
 
@@ -46,6 +46,7 @@ def main(
         monkey.start()
         try:
             asyncio.run(growers.run())
+            monkey.join()  # a slow machine takes longer to start things again than the schedule says
         finally:
             monkey.stop()
             monkey.join()
