@@ -8,7 +8,7 @@ import sys
 from typing import Final
 
 GUARDS: Final = re.compile(
-    r"^ *if .* then return 'duplicate' end$|^ *if known\.shown then count\(known\.counters, 'failed', -1\) end$",
+    r"^ *if .* then return 'duplicate' end$|^ *if known\.shown then count\(known\.counters, \{'failed'\}, -1\) end$",
     re.MULTILINE,
 )
 
