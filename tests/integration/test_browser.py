@@ -28,15 +28,17 @@ def page():
         assert complaints == []
 
 
-def test_a_photograph_is_diagnosed_through_nginx(stack, page, late_blight):
+def test_a_photograph_is_diagnosed_through_nginx(stack, page, leaves):
     page.goto(stack.url)
-    page.get_by_test_id("upload-input").set_input_files(late_blight)
+    page.get_by_test_id("upload-input").set_input_files(
+        min((leaves / "samples" / "yellow_leaf_curl_virus").glob("*.jpg"))
+    )
     label = page.get_by_test_id("result-label")
     expect(label).not_to_be_empty(timeout=30_000)
     expect(page.get_by_test_id("result-confidence")).to_contain_text("%")
     expect(page.get_by_test_id("result-model")).to_contain_text("@")
-    if target := os.environ.get("LEAF_SCREENSHOT"):  # `make screenshot` keeps the README's picture
-        page.screenshot(path=Path(target))
+    if target := os.environ.get("LEAF_SCREENSHOT"):  # how docs/page.png was made
+        page.screenshot(path=Path(target), full_page=True)
 
 
 def test_the_documentation_opens_under_the_same_policy(stack, page):
