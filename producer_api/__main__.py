@@ -21,7 +21,7 @@ def main() -> None:
         if settings.processes > 1:
             os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
         uvicorn.run(
-            "producer_api.app:create_app",
+            "producer_api.app:serve",
             factory=True,
             host=settings.host,
             port=settings.port,

@@ -82,14 +82,10 @@ class Acceptance:
             raise self._not_confirmed("Kafka has not been reached yet")
         began = time.monotonic()
         try:
-            async with asyncio.timeout(self._deadline):
-                await (
-                    await self._producer.send(
-                        topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
-                    )
-                )
-        except TimeoutError:
-            raise self._not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s") from None
+            stored = await self._producer.send(
+                topic.name, envelope.value, envelope.key.encode(), headers=envelope.headers()
+            )
+            await self._acknowledged(stored)
         except MessageSizeTooLargeError:
             raise
         except KafkaError as error:
@@ -99,6 +95,19 @@ class Acceptance:
             raise self._not_confirmed(f"Kafka did not acknowledge: {type(error).__name__}") from error
         CONFIRM_SECONDS.observe(time.monotonic() - began)
         self._outage.ended()
+
+    async def _acknowledged(self, stored: "asyncio.Future[object]") -> None:
+        """Wait for it; costs a quarter of `asyncio.timeout`. Whoever stops waiting does not take the record back."""
+        overdue = asyncio.get_running_loop().call_later(self._deadline, stored.cancel)
+        try:
+            await stored
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            raise self._not_confirmed(f"Kafka did not acknowledge within {self._deadline:g} s") from None
+        finally:
+            overdue.cancel()
 
     def _not_confirmed(self, reason: str) -> BrokerUnavailableError:
         self._outage.began(reason)

@@ -2,16 +2,15 @@
 
 from typing import Any, Final, Self
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from producer_api.problems import answer, problems
 from producer_api.services import Services
 from producer_api.uploads.event import image_event
 from producer_api.uploads.form import Form, Headers
 from producer_api.uploads.uploader import VISIBLE
-from schemas.errors import LeafError
 from schemas.topics import IMAGES
 
 router = APIRouter(tags=["uploads"])
@@ -84,9 +83,9 @@ async def predict(request: Request) -> Response:
 
 
 class Shortcut:
-    """ASGI middleware: uploads go straight to `predict`, past routing and wrappers that cost more than all it does."""
+    """Stands before the application: uploads go straight to `predict`, past routing and wrappers that cost as much."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: FastAPI) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,9 +93,10 @@ class Shortcut:
         if scope["type"] != "http" or scope["path"] != "/predict" or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
+        scope["app"] = self._app
         request = Request(scope, receive)
         try:
             response = await predict(request)
-        except LeafError as error:
+        except Exception as error:  # noqa: BLE001  as Starlette does: it is answered and logged there
             response = await answer(request, error)
         await response(scope, receive, send)

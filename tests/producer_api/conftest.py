@@ -22,6 +22,7 @@ from producer_api.settings import ApiSettings
 from producer_api.task_id import TaskIds
 from producer_api.uploads.admission import Admission
 from producer_api.uploads.backlog import Backlog, Backpressure
+from producer_api.uploads.endpoints import Shortcut
 from schemas.envelope import Envelope
 from schemas.errors import BrokerUnavailableError
 from schemas.prediction import Prediction
@@ -108,7 +109,9 @@ def app(api_settings: ApiSettings, services: SimpleNamespace) -> FastAPI:
 
 @pytest.fixture
 async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
-    async with AsyncClient(transport=ASGITransport(app, raise_app_exceptions=False), base_url="http://api") as made:
+    async with AsyncClient(
+        transport=ASGITransport(Shortcut(app), raise_app_exceptions=False), base_url="http://api"
+    ) as made:
         yield made
 
 

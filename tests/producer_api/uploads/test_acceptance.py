@@ -93,3 +93,14 @@ async def test_starts_and_stops_without_a_broker(acceptance):
     await asyncio.sleep(0.05)
     assert not acceptance.connected
     await acceptance.stop()
+
+
+async def test_a_client_that_goes_away_is_no_outage(acceptance, caplog):
+    acceptance._producer = Producer()
+    acceptance._deadline = 60
+    waiting = asyncio.create_task(acceptance.accept(IMAGES, ENVELOPE))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert not caplog.messages
