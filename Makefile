@@ -19,9 +19,9 @@ run: .venv/run.stamp ## Start everything and print the address to open; Ctrl-C s
 	@exec $(LEAF) up
 
 .PHONY: test
-test: .venv/dev.stamp ## Run every test, a short chaos run included (ARGS= goes to pytest)
+test: .venv/dev.stamp ## Run every test, three files at a time, a short chaos run included (ARGS= goes to pytest)
 	@ops/install.sh $(TEST_PACKAGES)
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 .PHONY: lint
 lint: .venv/dev.stamp ## Check style and types
