@@ -10,6 +10,7 @@ from typing import Any, Final
 import httpx
 
 from ops.process import LOOPBACK, Process, free_port
+from ops.services import answers
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -18,7 +19,7 @@ ROOT: Final = Path(__file__).parents[1]
 def service(name: str, *command: str, directory: Path, env: Mapping[str, str], port: int = 0) -> Iterator[Process]:
     """Run `python -m ...`; with a port, wait until it answers HTTP."""
 
-    def answers() -> bool:
+    def listens() -> bool:
         try:
             httpx.get(f"http://{LOOPBACK}:{port}/readyz", timeout=2)
         except httpx.TransportError:
@@ -27,7 +28,7 @@ def service(name: str, *command: str, directory: Path, env: Mapping[str, str], p
 
     log = directory / "log" / f"{name}.log"
     process = Process(
-        name, [sys.executable, "-m", *command], log=log, env=env, cwd=ROOT, ready=answers if port else None
+        name, [sys.executable, "-m", *command], log=log, env=env, cwd=ROOT, ready=listens if port else None
     )
     with process:
         yield process
@@ -39,16 +40,10 @@ def stack(directory: Path, **env: str) -> Iterator[tuple[str, dict[str, Any]]]:
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
 
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{url}/readyz", timeout=2).is_success
-        except httpx.TransportError:
-            return False
-
     settings = {"LEAF_VAR": str(directory), "PORT": str(port)} | env
     process = Process(
         "leaf up", [sys.executable, "-m", "ops.leaf", "up"], log=directory / "up.log", env=settings, cwd=ROOT,
-        ready=ready, start_seconds=120, stop_seconds=60,
+        ready=lambda: answers(f"{url}/readyz"), start_seconds=120, stop_seconds=60,
     )  # fmt: skip
     with process:
         yield url, json.loads((directory / "run.json").read_text())

@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 
 from ops.process import Process, free_port
+from ops.services import answers
 
 ROOT = Path(__file__).parents[2]
 
@@ -66,16 +67,10 @@ def start(var: Path, **env: str) -> Stack:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
 
-    def ready() -> bool:
-        try:
-            return httpx.get(f"{url}/readyz", timeout=2).is_success
-        except httpx.TransportError:
-            return False
-
     clean = {"LEAF_VAR": str(var), "PORT": str(port), "PYTHONPATH": str(ROOT)}
     process = Process(
         "leaf up", [sys.executable, "-m", "ops.leaf", "up"], log=var / "up.log", env=clean | env, cwd=ROOT,
-        ready=ready, start_seconds=120, stop_seconds=60,
+        ready=lambda: answers(f"{url}/readyz"), start_seconds=120, stop_seconds=60,
     )  # fmt: skip
     process.start()
     return Stack(process, var, url)

@@ -53,7 +53,7 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
     assert len(card.data_fingerprint) == len(card.code_fingerprint) == 64
     assert set(card.drift_baselines) == {"brightness", "contrast", "red", "green", "blue", "confidence"}
     assert set(card.metrics) == {"test", "test_float"}
-    assert card.metrics["test"].accuracy > 0.3  # chance is 0.1; how much it learns in 12 s depends on the machine
+    assert card.metrics["test"].accuracy > 0.5
 
     int8 = load_engine("openvino", released.directory, card).infer(images())
     exact = load_engine("tensorflow", released.directory, card).infer(images())
