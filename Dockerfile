@@ -2,6 +2,8 @@
 # Packages are installed in a stage of their own, from the lock file's hashes; the images carry no compiler and no pip.
 ARG PYTHON=python:3.11-slim-bookworm
 ARG NGINX=nginx:1.28-alpine
+# What the worker computes with: openvino, or tensorflow, which makes its image 2 GB larger.
+ARG ENGINE=openvino
 
 FROM ${PYTHON} AS packages
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet --no-cache-dir uv \
@@ -13,7 +15,8 @@ FROM packages AS api-packages
 RUN /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r /locks/api.txt
 
 FROM packages AS worker-packages
-RUN /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r /locks/worker.txt
+ARG ENGINE
+RUN /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r /locks/worker-${ENGINE}.txt
 
 FROM packages AS sink-packages
 RUN /opt/uv/bin/uv pip install --quiet --python /opt/venv/bin/python --require-hashes -r /locks/sink.txt
@@ -39,7 +42,8 @@ FROM service AS worker
 COPY --from=worker-packages /opt/venv /opt/venv
 COPY models models
 COPY stream_workers stream_workers
-ENV LEAF_WORKER_METRICS_PORT=9100
+ARG ENGINE
+ENV LEAF_WORKER_ENGINE=${ENGINE} LEAF_WORKER_METRICS_PORT=9100
 EXPOSE 9100
 CMD ["python", "-m", "stream_workers"]
 

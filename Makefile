@@ -8,6 +8,8 @@ PYTHON ?= python3
 LEAF := .venv/bin/leaf
 RUN_PACKAGES := redis-server nginx openjdk-17-jre-headless maven
 TEST_PACKAGES := $(RUN_PACKAGES) chromium
+# With it every process compiles all that it imports: seconds at each start.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## Say what there is
@@ -54,12 +56,13 @@ schemas: .venv/dev.stamp ## Write the JSON Schemas and asyncapi.yaml from the co
 UV_LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 .PHONY: lock
-lock: | .venv/bin/uv ## Resolve the dependencies again: one lock file for each image, two for this machine
+lock: | .venv/bin/uv ## Resolve the dependencies again: a lock file for each image, two for this machine
 	@echo "resolving locks/dev.txt"
 	@$(UV_LOCK) --upgrade --extra dev pyproject.toml --output-file locks/dev.txt
-	@for extra in api worker sink run; do \
-		echo "resolving locks/$$extra.txt"; \
-		$(UV_LOCK) --upgrade --constraint locks/dev.txt --extra $$extra pyproject.toml --output-file locks/$$extra.txt; \
+	@for extras in api worker-openvino worker-tensorflow sink run; do \
+		echo "resolving locks/$$extras.txt"; \
+		$(UV_LOCK) --upgrade --constraint locks/dev.txt --extra $${extras/-/ --extra } pyproject.toml \
+			--output-file locks/$$extras.txt; \
 	done
 
 .PHONY: clean

@@ -6,7 +6,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -14,53 +14,29 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from benchmarks import baseline, bulk, edge, photographs, pipeline, report, scaling, sink, startup
+from benchmarks import baseline, bulk, edge, feeds, photographs, pipeline, report, scaling, sink, startup
 from benchmarks.engine import newest_models
 from benchmarks.rig import ROOT
 from schemas.card import ModelCard
 from schemas.settings import var_dir
 
 ROUNDS: Final = 2
-SECTIONS: Final = ("pipeline", "latency", "edge", "sink", "bulk", "scaling", "startup", "accuracy")
 app = typer.Typer(add_completion=False)
 console = Console(stderr=True, highlight=False)
 
 
 @app.command()
 def main(
-    only: Annotated[list[str] | None, typer.Option(help=f"Only these of {', '.join(SECTIONS)}")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only these sections, as README.md names them.")] = None,
 ) -> None:
     """Measure Leafstream on this machine: a table, benchmarks/results.json, benchmarks/load.png, and the JSON last."""
-    wanted = only or list(SECTIONS)
     shots = photographs.small()
     bodies = [photographs.form(shot) for shot in shots]
     results: dict[str, Any] = {"cores": os.cpu_count(), "spreads": {}}
-    if "pipeline" in wanted:
-        _compare(results, shots, bodies)
-    if "latency" in wanted:
-        _latency(results, bodies)
-    if "edge" in wanted:
-        with _scratch("edge") as directory:
-            told = edge.measure(directory, bodies)
-        _put(results, "edge_fraction", told.fraction)
-        _put(results, "edge_large_ratio", told.large_ratio)
-        results["edge_per_core_s"] = round(told.per_core_s)
-    if "sink" in wanted:
-        with _scratch("sink") as directory:
-            results["sink_per_s"] = round(sink.measure(directory))
-    if "bulk" in wanted:
-        with _scratch("bulk") as directory:
-            results["bulk_per_s"] = round(bulk.measure(directory, shots))
-    if "scaling" in wanted:
-        with _scratch("scaling") as directory:
-            results["scaling"] = {str(n): round(part, 3) for n, part in scaling.measure(directory, shots).items()}
-    if "startup" in wanted:
-        with _scratch("startup") as directory:
-            begun = startup.measure(directory, shots)
-        results |= {"first_prediction_s": round(begun.first_prediction_s, 2), "worker_rss_mb": round(begun.rss_mb)}
-    if "accuracy" in wanted:
-        results["accuracy"] = _accuracy()
-    if set(SECTIONS) <= set(wanted):
+    for name, section in SECTIONS.items():
+        if not only or name in only:
+            section(results, shots, bodies)
+    if not only or set(SECTIONS) <= set(only):
         report.table(results)
         report.plot(results)
         report.save(results)
@@ -103,16 +79,65 @@ def _compare(results: dict[str, Any], shots: list[bytes], bodies: list[bytes]) -
     _put(results, "overhead_core_ms", overheads)
 
 
-def _latency(results: dict[str, Any], bodies: list[bytes]) -> None:
+def _latency(results: dict[str, Any], _shots: list[bytes], bodies: list[bytes]) -> None:
     with _scratch("latency") as directory:
         results["latency_ms"] = pipeline.latencies(directory, bodies, results["ours_per_s"])
     results["latency_half_load_ratio"] = round(results["latency_ms"]["50"]["p50"] / results["single_image_ms"], 2)
 
 
-def _accuracy() -> dict[str, float]:
-    """Of the served models on the test split, as their cards say; None where a card does not."""
+def _edge(results: dict[str, Any], _shots: list[bytes], bodies: list[bytes]) -> None:
+    with _scratch("edge") as directory:
+        told = edge.measure(directory, bodies)
+    _put(results, "edge_fraction", told.fraction)
+    _put(results, "edge_large_ratio", told.large_ratio)
+    results["edge_per_core_s"] = round(told.per_core_s)
+
+
+def _sink(results: dict[str, Any], _shots: list[bytes], _bodies: list[bytes]) -> None:
+    with _scratch("sink") as directory:
+        results["sink_per_s"] = round(sink.measure(directory))
+
+
+def _bulk(results: dict[str, Any], shots: list[bytes], _bodies: list[bytes]) -> None:
+    with _scratch("bulk") as directory:
+        results["bulk_per_s"] = round(bulk.measure(directory, shots))
+
+
+def _feeds(results: dict[str, Any], shots: list[bytes], bodies: list[bytes]) -> None:
+    with _scratch("feeds") as directory:
+        ratios = feeds.measure(directory, shots, bodies)._asdict()
+    results["feeds"] = {name: round(statistics.median(values), 2) for name, values in ratios.items()}
+    results["spreads"] |= {f"feeds.{name}": report.spread(values) for name, values in ratios.items()}
+
+
+def _scaling(results: dict[str, Any], shots: list[bytes], _bodies: list[bytes]) -> None:
+    with _scratch("scaling") as directory:
+        results["scaling"] = {str(n): round(part, 3) for n, part in scaling.measure(directory, shots).items()}
+
+
+def _startup(results: dict[str, Any], shots: list[bytes], _bodies: list[bytes]) -> None:
+    with _scratch("startup") as directory:
+        begun = startup.measure(directory, shots)
+    results |= {"first_prediction_s": round(begun.first_prediction_s, 2), "worker_rss_mb": round(begun.rss_mb)}
+
+
+def _accuracy(results: dict[str, Any], _shots: list[bytes], _bodies: list[bytes]) -> None:
+    """Of the served models on the test split, as their cards say."""
     cards = [ModelCard.load(directory) for directory in newest_models()]
-    return {card.id: card.metrics["test"].accuracy for card in cards}
+    results["accuracy"] = {card.id: card.metrics["test"].accuracy for card in cards}
+
+
+SECTIONS: Final[dict[str, Callable[[dict[str, Any], list[bytes], list[bytes]], None]]] = {
+    "pipeline": _compare,
+    "latency": _latency,
+    "edge": _edge,
+    "sink": _sink,
+    "bulk": _bulk,
+    "feeds": _feeds,
+    "scaling": _scaling,
+    "startup": _startup,
+    "accuracy": _accuracy,
+}
 
 
 def _put(results: dict[str, Any], key: str, values: list[float]) -> None:

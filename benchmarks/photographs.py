@@ -28,6 +28,14 @@ def large() -> bytes:
     return _jpeg(Image.fromarray((np.asarray(image) + noise).clip(0, 255).astype(np.uint8)), 92)
 
 
+def write_folder(folder: Path, photographs: list[bytes], count: int) -> Path:
+    """`count` files; their names make them different pictures."""
+    folder.mkdir(parents=True)
+    for number in range(count):
+        (folder / f"{number:05}.jpg").write_bytes(photographs[number % len(photographs)])
+    return folder
+
+
 def form(jpeg: bytes) -> bytes:
     """The body of an upload: multipart/form-data with the field `file`."""
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="leaf.jpg"\r\n'

@@ -24,6 +24,7 @@ ASKED: Final = {
     "latency_half_load_ratio": ("p50 at half load over one single-image inference", "<= 4"),
     "sink_per_s": ("results a second through the sink alone", ">= 10000"),
     "bulk_per_s": ("256 px JPEGs a second into the broker alone", ">= 1500"),
+    "feeds": ("p95 of uploads beside a feed over p95 without", "<= 2"),
     "scaling": ("throughput over linear, by number of workers", ">= 0.9"),
     "worker_rss_mb": ("resident memory of a worker, MB", "<= 450"),
     "first_prediction_s": ("worker start to first prediction, s", "<= 4"),

@@ -7,14 +7,14 @@ from typing import Final
 
 import numpy as np
 
-from benchmarks.feeding import produce_images
+from benchmarks.feeding import await_records, produce_images
 from benchmarks.rig import service
-from benchmarks.startup import await_predictions
 from ops.broker import Broker
 from ops.settings import TopicSettings
 from ops.topics import create_topics
 from schemas.card import ModelCard
 from schemas.labels import LABELS
+from schemas.topics import PREDICTIONS
 from stream_workers import __main__ as worker_main
 from stream_workers.engines import Engine, Outputs
 from stream_workers.engines.engine import Images
@@ -53,13 +53,13 @@ def _rate(directory: Path, photographs: list[bytes], count: int) -> float:
             workers.enter_context(service(f"worker-{number}", "benchmarks.scaling", directory=directory, env=env))
         warm = 25 * count
         produce_images(broker.address, photographs, warm)
-        await_predictions(broker.address, warm)
+        await_records(broker.address, PREDICTIONS, warm)
         time.sleep(6)  # until the group has settled
         images = IMAGES_PER_WORKER * count
         produce_images(broker.address, photographs, images)
-        await_predictions(broker.address, warm + images // 10)
+        await_records(broker.address, PREDICTIONS, warm + images // 10)
         start = time.perf_counter()
-        await_predictions(broker.address, warm + images * 6 // 10)
+        await_records(broker.address, PREDICTIONS, warm + images * 6 // 10)
         return images * 0.5 / (time.perf_counter() - start)
 
 

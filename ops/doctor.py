@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ops import broker, redis, run_file
+from ops import broker, jvm, redis, run_file
 from ops.clients import client
 from ops.default_experiment import MODELS
 from ops.process import is_free, program
@@ -42,7 +42,7 @@ def examine(settings: TopicSettings) -> Iterator[Finding]:
     running = run_file.read()
     for name, package in (("nginx", "nginx"), ("redis-server", "redis-server"), ("mvn", "maven")):
         yield _attempt(name, partial(program, name, package), worst="warning")
-    yield _attempt("java", broker.java, worst="warning")
+    yield _attempt("java", jvm.java, worst="warning")
     yield _disk()
     yield from _models(settings)
     if running is None and not {"kafka", "redis"} & settings.model_fields_set:

@@ -50,8 +50,7 @@ def main() -> None:
             console.print(f"[red]leaf:[/red] {escape(variable)} in the environment is wrong: {escape(problem['msg'])}.")
         sys.exit(1)
     except LeafError as error:
-        sentence = str(error) if str(error).endswith((".", "\n")) else f"{error}."
-        console.print(f"[red]leaf:[/red] {escape(sentence)} {escape(error.remedy)}", soft_wrap=True)
+        console.print(f"[red]leaf:[/red] {escape(error.advice)}", soft_wrap=True)
         sys.exit(1)
 
 

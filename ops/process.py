@@ -1,5 +1,6 @@
 """A child process with a name, a log and a question that tells when it answers."""
 
+import errno
 import os
 import shutil
 import signal
@@ -18,6 +19,7 @@ from schemas.errors import ConfigurationError
 
 LOOPBACK: Final = "127.0.0.1"
 TAIL_LINES: Final = 12
+"""So many of a child's last lines are shown; its reason may stand above a stack trace in those before them."""
 
 #: Children die with the *thread* that started them (see `_tied`), so one that lives as long as this process starts all.
 _SPAWNER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
@@ -64,7 +66,8 @@ class Process:
 
     The child runs in a process group of its own, so that a terminal's Ctrl-C reaches only us and we choose the order of
     stopping; it gets SIGTERM from the kernel if we die, even by kill -9; what it leaves behind in its group when it
-    dies is killed before it is started again. Its output goes to `log` and, line by line, to `on_line`.
+    dies is killed before it is started again. Its output goes to `log` and, line by line, to `on_line`. It may keep the
+    bytecode of what it imports, whatever our environment says: compiling all of it costs seconds at every start.
     """
 
     def __init__(
@@ -87,7 +90,7 @@ class Process:
         self.start_seconds = start_seconds
         self.stop_seconds = stop_seconds
         self.on_line: Callable[[str, str], None] | None = None
-        self.tail: deque[str] = deque(maxlen=TAIL_LINES)
+        self.tail: deque[str] = deque(maxlen=20 * TAIL_LINES)
         self._ready = ready
         self._child: subprocess.Popen[str] | None = None
         self._pump: Thread | None = None
@@ -116,13 +119,15 @@ class Process:
 
     def launch(self) -> None:
         """Start the child without waiting until it answers."""
-        self.prepare()
-        self.tail.clear()
         try:
+            self.prepare()
+            self.tail.clear()
             self._child = _SPAWNER.submit(self._spawn).result()
         except OSError as error:
             msg = f"{self.name} can't be started: {error}"
-            raise ConfigurationError(msg, "Check that the program is installed and may be executed.") from error
+            full = error.errno == errno.ENOSPC
+            remedy = "Free some space." if full else "Check that the program is installed and may be executed."
+            raise ConfigurationError(msg, remedy) from error
         self._pump = Thread(target=self._read, args=(self._child,), name=f"log of {self.name}", daemon=True)
         self._pump.start()
 
@@ -174,7 +179,7 @@ class Process:
         if self._pump:
             self._pump.join(1)
         words = self.last_words()
-        if "No space left on device" in words:
+        if any("No space left on device" in line for line in self.tail):
             return ConfigurationError(
                 f"{self.name} ended because the disk is full.", "Free some space and start again."
             )
@@ -189,7 +194,11 @@ class Process:
 
     def last_words(self) -> str:
         """The last lines it wrote."""
-        return "Its last lines:\n  " + "\n  ".join(self.tail) + "\n" if self.tail else "It wrote nothing."
+        return (
+            "Its last lines:\n  " + "\n  ".join(list(self.tail)[-TAIL_LINES:]) + "\n"
+            if self.tail
+            else "It wrote nothing."
+        )
 
     def __enter__(self) -> Self:
         return self.start()
@@ -198,6 +207,7 @@ class Process:
         self.stop()
 
     def _spawn(self) -> subprocess.Popen[str]:
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return subprocess.Popen(
             _tied(self.command),
             stdin=subprocess.DEVNULL,
@@ -205,19 +215,19 @@ class Process:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-            env=os.environ | self.env,
+            env=inherited | self.env,
             cwd=self.cwd,
             start_new_session=True,
         )
 
     def _read(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None
-        with child.stdout, self.log.open("a", buffering=1) as log:
+        with child.stdout, self.log.open("ab", buffering=0) as log:
             for line in child.stdout:
                 text = line.rstrip("\n")
                 self.tail.append(text)
                 with suppress(OSError):  # a full disk must not block the child on its own log
-                    log.write(line)
+                    log.write(line.encode(errors="replace"))
                 if self.on_line:
                     self.on_line(self.name, text)
 
@@ -228,6 +238,12 @@ class Process:
 
 
 def _tied(command: list[str]) -> list[str]:
-    """The command, made to get SIGTERM when the thread that started it ends (Linux: `prctl(2)`, PR_SET_PDEATHSIG)."""
+    """The command, made to get SIGTERM when the thread that started it ends (Linux: `prctl(2)`, PR_SET_PDEATHSIG).
+
+    Where we died before that was arranged, it does not begin.
+    """
     setpriv = shutil.which("setpriv")
-    return [setpriv, "--pdeathsig", "TERM", "--", *command] if setpriv else command
+    if setpriv is None:
+        return command
+    begin = f'[ "$PPID" = {os.getpid()} ] && exec "$@"'
+    return [setpriv, "--pdeathsig", "TERM", "--", "/bin/sh", "-c", begin, "sh", *command]

@@ -33,15 +33,18 @@ def read() -> dict[str, Any] | None:
 def write(running: dict[str, Any]) -> None:
     """Replace the file as a whole."""
     partial = path().with_suffix(".partial")
-    partial.write_text(json.dumps(running, indent=2) + "\n")
-    partial.replace(path())
+    with _writable():
+        partial.write_text(json.dumps(running, indent=2) + "\n")
+        partial.replace(path())
 
 
 @contextmanager
 def only_one() -> Iterator[None]:
     """Hold the lock of this directory's one stack; the file goes when it ends. Raises ConfigurationError."""
-    path().parent.mkdir(parents=True, exist_ok=True)
-    with (path().parent / "stack.lock").open("a") as lock:
+    with _writable():
+        path().parent.mkdir(parents=True, exist_ok=True)
+        lock = (path().parent / "stack.lock").open("a")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -53,3 +56,12 @@ def only_one() -> Iterator[None]:
             yield
         finally:
             path().unlink(missing_ok=True)
+
+
+@contextmanager
+def _writable() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        msg = f"{path().parent} can't be written: {error.strerror}"
+        raise ConfigurationError(msg, "Free some space there, or use another directory: LEAF_VAR=...") from error

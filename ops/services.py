@@ -33,7 +33,7 @@ def api(name: str, host: str, port: int, *, env: Mapping[str, str], logs: Path) 
 
 
 def worker(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) -> Process:
-    """One inference worker; it answers once its models are loaded."""
+    """One inference worker; it answers once it has its partitions."""
     return Process(
         name,
         [sys.executable, "-m", "stream_workers"],
@@ -45,7 +45,7 @@ def worker(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) 
 
 
 def sink(name: str, metrics_port: int, *, env: Mapping[str, str], logs: Path) -> Process:
-    """The sink."""
+    """The sink; it answers once it has its partitions."""
     return Process(
         name,
         [sys.executable, "-m", "result_sink"],

@@ -10,7 +10,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
-from ops import broker, redis, run_file, services
+from ops import broker, jvm, redis, run_file, services
 from ops.broker import Broker
 from ops.embedded import Embedded
 from ops.nginx import Nginx
@@ -85,7 +85,7 @@ class Stack:
         except ConfigurationError as error:
             if settings.mode == "real" or settings.kafka or settings.redis:
                 raise
-            self._say(f"{error}. {error.remedy}", "yellow")
+            self._say(error.advice, "yellow")
             self._say("Until then: embedded mode, in memory. Nothing survives a stop, and it is slower.", "yellow")
             return "embedded"
         return "real"
@@ -95,8 +95,8 @@ class Stack:
         if not self._settings.redis:
             program("redis-server", "redis-server")
         if not self._settings.kafka:
-            broker.java()
-            broker.libraries()
+            jvm.java()
+            jvm.libraries()
 
     def _page_port(self) -> int:
         wanted, listen = self._settings.port, self._settings.listen

@@ -76,7 +76,7 @@ class Supervisor:
         try:
             process.launch()
         except LeafError as error:
-            self._tell(f"{process.name} can't be started: {error} {error.remedy}")
+            self._tell(f"{process.name}: {error.advice}")
             self._bury(process)
         else:
             self._changed()

@@ -34,7 +34,7 @@ class ApiSettings(ServiceSettings):
     publish_seconds: float = Field(5, gt=0)
     """How long an upload waits for Kafka's acknowledgement before it is answered "not confirmed"."""
 
-    linger_ms: int = Field(2, ge=0)
+    linger_ms: int = Field(0, ge=0)
     """How long the producer waits for company before it sends a batch, milliseconds."""
 
     upload_seconds: float = Field(30, gt=0)

@@ -4,8 +4,6 @@ import logging
 import signal
 import sys
 
-from prometheus_client import start_http_server
-
 from result_sink.settings import SinkSettings
 from result_sink.sink import Sink
 from schemas.errors import ConfigurationError
@@ -20,12 +18,10 @@ def main() -> int:
     sink = Sink(settings)
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: sink.stop())
-    if settings.metrics_port:
-        start_http_server(settings.metrics_port, settings.metrics_host)
     try:
         sink.run()
     except ConfigurationError as error:
-        log.error("%s. %s", error, error.remedy)
+        log.error(error.advice)
         return 1
     log.info("stopped")
     return 0

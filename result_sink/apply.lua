@@ -29,7 +29,8 @@ if stored >= tonumber(batch.next) then return {'applied', stored, 0, 0} end
 
 local NEEDED = {
   prediction = {
-    'offset', 'image_id', 'result', 'seen', 'bit', 'shown', 'counters', 'fields', 'latency', 'at', 'done_at', 'views',
+    'offset', 'image_id', 'result', 'seen', 'bit', 'shown', 'counters', 'fields', 'shadows', 'latency', 'at', 'done_at',
+    'views',
   },
   feedback = {'offset', 'result', 'feedback', 'label', 'at'},
   malformed = {'offset'},
@@ -78,8 +79,8 @@ local results, labels = {}, {}
 
 local function result_of(key)
   if not results[key] then
-    local found = some_results and redis.call('HMGET', key, 'shown', 'counters') or {}
-    results[key] = {shown = found[1], counters = found[2]}
+    local found = some_results and redis.call('HMGET', key, 'shown', 'counters', 'shadows') or {}
+    results[key] = {shown = found[1], counters = found[2], shadows = found[3] or ''}
   end
   return results[key]
 end
@@ -103,9 +104,13 @@ local function count(set, fields, by)
 end
 
 local function count_feedback(result, label, by)
-  if result.shown and result.shown ~= 'failed' then
-    count(result.counters, {'feedback:' .. result.shown .. ':' .. label}, by)
+  if not result.shown or result.shown == 'failed' then return end
+  local fields = {'feedback:' .. result.shown .. ':' .. label}
+  for arm, said in string.gmatch(result.shadows, '(%S+) (%S+)') do
+    fields[#fields + 1] = string.format('shadow_right:%s:%d:%d', arm,
+      result.shown == label and 1 or 0, said == label and 1 or 0)
   end
+  count(result.counters, fields, by)
 end
 
 -- The first answer wins, by position and by image id; a failure gives way once to an answer from another position.
@@ -116,7 +121,7 @@ local function plan_prediction(record)
   local known = result_of(record.result)
   if known.shown and (known.shown ~= 'failed' or record.shown == 'failed') then return 'duplicate' end
   if known.shown then count(known.counters, {'failed'}, -1) end
-  known.shown, known.counters = record.shown, batch.counters[record.counters]
+  known.shown, known.counters, known.shadows = record.shown, batch.counters[record.counters], record.shadows
   local fields = record.fields
   for place, field in ipairs(fields) do fields[place] = batch.fields[field] end
   count(known.counters, fields, 1)
@@ -193,6 +198,7 @@ for index, record in ipairs(records) do
   if plan[index] == 'applied' and record.kind == 'prediction' then
     redis.call('HSET', record.result, 'prediction', payloads[index], 'done_at', record.done_at,
       'shown', record.shown, 'counters', batch.counters[record.counters])
+    if record.shadows ~= '' then redis.call('HSET', record.result, 'shadows', record.shadows) end
     redis.call('EXPIREAT', record.result, expiry(record.at))
     if batch.channel then redis.call('PUBLISH', batch.channel, record.image_id) end
   elseif plan[index] == 'applied' then

@@ -140,6 +140,7 @@ class Batcher:
             "bit": str(bit),
             "shown": shown(prediction.answer),
             "fields": [batch.fields.place(name) for name in fields(prediction, done_at)],
+            "shadows": "".join(f"{shadow.arm} {shown(shadow)}\n" for shadow in prediction.shadows),
             "latency": max(0, done_at - source.timestamp_ms),
             "done_at": done_at,
         }

@@ -39,7 +39,7 @@ class SinkSettings(ServiceSettings):
     """A sink that died gives its partitions to others after this time."""
 
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port of the Prometheus metrics; 0: none."""
+    """Port of the Prometheus metrics, open once the sink has its partitions; 0: none."""
 
     metrics_host: str = "0.0.0.0"  # noqa: S104
     """Address on which the metrics are served."""

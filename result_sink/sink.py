@@ -7,6 +7,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
+from prometheus_client import start_http_server
 from redis.exceptions import RedisError
 
 from result_sink import metrics
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.2
 """Longest wait for a record: what else is to be done may be this late."""
+REJOIN_MS: Final = 30_000
+"""How long the group waits for a member that does not rejoin: the library's 5 minutes would stop the others as long."""
 
 
 class Sink:
@@ -58,6 +61,7 @@ class Sink:
                 "partition.assignment.strategy": "roundrobin",
                 "session.timeout.ms": settings.session_timeout_ms,
                 "heartbeat.interval.ms": settings.session_timeout_ms // 4,
+                "max.poll.interval.ms": max(REJOIN_MS, settings.session_timeout_ms),
                 "topic.metadata.refresh.interval.ms": 5000,
                 "queued.max.messages.kbytes": 16384,
                 "fetch.wait.max.ms": 100,
@@ -72,6 +76,7 @@ class Sink:
         self._journal = journal
         self._owned: list[TopicPartition] = []
         self._ready = False
+        self._told = False
         self._stopping = False
         self._complaint = ""
         self._complained_at = 0.0
@@ -112,7 +117,9 @@ class Sink:
     def _resume(self) -> None:
         """Take every position from Redis and start reading there."""
         self._store.connect()
-        self._consumer.assign(self._positions.find(self._owned))
+        positions = self._positions.find(self._owned)
+        if self._owned:  # between two assignments the library is joining, and an answer it did not ask for can stop it
+            self._consumer.assign(positions)
         self._ready = True
         metrics.REDIS_UP.set(1)
         if self._complaint:
@@ -123,7 +130,8 @@ class Sink:
         """Read nothing, but stay in the group, until it is worth another try."""
         self._ready = False
         self._store.close()
-        self._consumer.assign([])
+        if self._owned:
+            self._consumer.assign([])
         if isinstance(error, RedisError):
             metrics.REDIS_UP.set(0)
         self._complain(f"{_what(error)}; nothing is read until that is over")
@@ -206,6 +214,9 @@ class Sink:
         self._owned = partitions
         self._ready = False
         self._consumer.assign([])
+        if self._settings.metrics_port and not self._told:  # whoever asks whether the sink is ready asks there
+            self._told = True
+            start_http_server(self._settings.metrics_port, self._settings.metrics_host)
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._owned = []

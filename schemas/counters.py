@@ -44,6 +44,9 @@ FEEDBACK: Final = "feedback"
 """`feedback:<label shown>:<true label>`."""
 SHADOW: Final = "shadow"
 """`shadow:<shadow arm>:<label shown>:<shadow's label>`."""
+SHADOW_RIGHT: Final = "shadow_right"
+"""`shadow_right:<shadow arm>:<1 or 0>:<1 or 0>`: of those with feedback, whether what was shown is right, and the
+shadow's label."""
 
 EDGES: Final[dict[str, tuple[float, ...]]] = {
     CONFIDENCE: tuple(index / 20 for index in range(21)),

@@ -17,6 +17,13 @@ class LeafError(Exception):
         super().__init__(detail)
         self.remedy = remedy
 
+    @property
+    def advice(self) -> str:
+        """What is wrong and what to do, as sentences."""
+        wrong = str(self)
+        end = "" if wrong.endswith((".", "\n")) else "."
+        return f"{wrong}{end} {self.remedy}".rstrip()
+
 
 class ImageError(LeafError):
     """The bytes are not a photograph that can be diagnosed."""

@@ -11,26 +11,27 @@ QUIET_SECONDS: Final = 5.0
 
 
 class Throttle(logging.Filter):
-    """Lets one record per logger name and level through every `seconds`, and says how many it held back."""
+    """Lets one record of each library through every `seconds`, and what is more severe; says how many it held back."""
 
     def __init__(self, seconds: float = QUIET_SECONDS) -> None:
         super().__init__()
         self.seconds = seconds
-        self._until: dict[tuple[str, int], float] = {}
-        self._held: dict[tuple[str, int], int] = {}
+        self._told: dict[str, tuple[float, int]] = {}
+        self._held: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to let the record through."""
         family = record.name.partition(".")[0]
         if family not in NOISY:
             return True
-        key, now = (family, record.levelno), time.monotonic()
-        if now < self._until.get(key, 0):
-            self._held[key] = self._held.get(key, 0) + 1
+        until, level = self._told.get(family, (0.0, 0))
+        now = time.monotonic()
+        if now < until and record.levelno <= level:
+            self._held[family] = self._held.get(family, 0) + 1
             return False
-        self._until[key] = now + self.seconds
-        if held := self._held.pop(key, 0):
-            record.msg, record.args = f"{record.getMessage()} (and {held} more like it)", ()
+        self._told[family] = now + self.seconds, record.levelno
+        if held := self._held.pop(family, 0):
+            record.msg, record.args = f"{record.getMessage()} (and {held} more)", ()
         return True
 
 

@@ -1,13 +1,22 @@
 """The replay run: which part of the images log is computed again, by which model, and how far that is."""
 
-from typing import ClassVar, Self
+import logging
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
 
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
 from schemas.envelope import Envelope
+from schemas.errors import BrokerUnavailableError, EventError
 from schemas.event import JsonEvent
 from schemas.image import CameraId
 from schemas.prediction import RunName
+from schemas.topics import RUNS
+
+log = logging.getLogger(__name__)
 
 
 class Run(JsonEvent):
@@ -71,3 +80,72 @@ class Tally(BaseModel):
             return cls.model_validate_json((metadata or "{}").rstrip("\0"))
         except ValidationError:
             return cls()
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is: partition to what its workers committed of it."""
+
+    run: Run
+    offsets: dict[int, int]
+    tallies: dict[int, Tally]
+
+    @classmethod
+    def of(cls, run: Run, places: Iterable[TopicPartition]) -> Self:
+        """From the answer to a question for the group's offsets."""
+        committed = {place.partition: place for place in places if place.offset >= 0}
+        offsets = {partition: place.offset for partition, place in committed.items()}
+        return cls(run, offsets, {partition: Tally.read(place.metadata) for partition, place in committed.items()})
+
+    @property
+    def passed(self) -> int:
+        """Offsets that are behind the run, with those of other cameras and those that retention took."""
+        return sum(min(offset, self.run.end[p]) - self.run.start[p] for p, offset in self.offsets.items())
+
+    @property
+    def answered(self) -> int:
+        """Images with an answer."""
+        return sum(tally.answered for tally in self.tallies.values())
+
+    @property
+    def failed(self) -> int:
+        """Images that failed."""
+        return sum(tally.failed for tally in self.tallies.values())
+
+    @property
+    def finished(self) -> bool:
+        """Whether every partition is at its end."""
+        return self.passed >= self.run.length
+
+
+def read_runs(client: Mapping[str, Any], seconds: float) -> dict[str, Run]:
+    """Every run by name; the first record of a name counts. `client`: librdkafka's settings.
+
+    Raises BrokerUnavailableError where Kafka has not given all records after so many seconds.
+    """
+    own = {"group.id": "leaf-runs", "enable.auto.commit": False, "enable.partition.eof": True, "fetch.wait.max.ms": 10}
+    consumer = Consumer({**client, **own})
+    found: dict[str, Run] = {}
+    deadline = time.monotonic() + seconds
+    try:
+        consumer.assign([TopicPartition(RUNS.name, 0, OFFSET_BEGINNING)])
+        while time.monotonic() < deadline:
+            for message in consumer.consume(500, 0.1):
+                error = message.error()
+                if error is None:
+                    _add(message, found)
+                elif error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
+                    return found
+    finally:
+        consumer.close()
+    msg = "the runs can't be read: Kafka does not give all of them in time"
+    raise BrokerUnavailableError(msg, "Try again in a moment; `leaf doctor` says what is wrong.")
+
+
+def _add(message: Message, found: dict[str, Run]) -> None:
+    try:
+        run = Run.read(message.key(), message.value(), message.headers())
+    except EventError as error:
+        log.warning("record %d of %s is left out: %s", message.offset(), RUNS.name, error)
+    else:
+        found.setdefault(run.name, run)

@@ -5,6 +5,8 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from schemas import logs
 from schemas.card import ModelCard
 from schemas.errors import LeafError
@@ -22,7 +24,10 @@ def main() -> None:
         topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
         Worker(settings, topic_id, partial(_load, settings)).execute()
     except LeafError as error:
-        logging.getLogger("stream_workers").critical("%s %s", error, error.remedy)
+        logging.getLogger("stream_workers").critical(error.advice)
+        sys.exit(1)
+    except KafkaError as error:
+        logging.getLogger("stream_workers").critical("Kafka at %s went away: %s", settings.kafka, error)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(0)

@@ -68,6 +68,11 @@ class Acknowledgement:
         self._topic_id = topic_id
         self._waiting: deque[tuple[Photograph, Event]] = deque()
 
+    @property
+    def unfinished(self) -> int:
+        """How many photographs were read and are not acknowledged."""
+        return len(self._waiting)
+
     def accept(self, photograph: Photograph, event: Event) -> None:
         """Note an event that was read."""
         self._waiting.append((photograph, event))
@@ -97,12 +102,9 @@ class Acknowledgement:
 
     async def _store(self, records: list[Record]) -> list[Record]:
         """Send and wait; returns what has to be sent again."""
-        sent = await asyncio.gather(*(self._send(*record) for record in records), return_exceptions=True)
-        pending = [future for future in sent if not isinstance(future, BaseException)]
-        stored = iter(await asyncio.gather(*pending, return_exceptions=True))
-        outcomes = [outcome if isinstance(outcome, BaseException) else next(stored) for outcome in sent]
+        sent = [await self._buffer(record) for record in records]
         again = []
-        for record, outcome in zip(records, outcomes, strict=True):
+        for record, outcome in zip(records, await asyncio.gather(*sent, return_exceptions=True), strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
                 log.error("a dead letter of %d bytes is stored without its value", len(record.value))
                 again.append(record._replace(value=b""))
@@ -111,6 +113,15 @@ class Acknowledgement:
             elif isinstance(outcome, BaseException):
                 raise outcome
         return again
+
+    async def _buffer(self, record: Record) -> Awaitable[object]:
+        """The future of its acknowledgement, failed already where it could not even be buffered."""
+        try:
+            return await self._send(*record)
+        except (KafkaError, ProducerSendError) as error:
+            failed: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            return failed
 
     def _acknowledge(self, photograph: Photograph) -> None:
         oldest, event = self._waiting.popleft()

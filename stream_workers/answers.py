@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 from schemas.card import Calibration, ModelCard
 from schemas.labels import LABELS
-from schemas.prediction import Answer, Heatmap, Verdict
+from schemas.prediction import Answer, Verdict
 from stream_workers.engines import Outputs
 
 Floats = npt.NDArray[np.float32]
@@ -22,12 +22,11 @@ def sigmoid(logits: Floats) -> Floats:
     return np.asarray((1 + np.tanh(logits / 2)) / 2, np.float32)
 
 
-def heatmap(evidence: Floats) -> Heatmap:
-    """One label's evidence [h, w]: what speaks against the label is cut off, the strongest cell becomes 255."""
-    positive = np.clip(evidence, 0, None)
-    peak = float(positive.max())
-    values = np.rint(positive * (255 / peak) if peak > 0 else positive).astype(np.uint8)
-    return Heatmap(width=evidence.shape[1], height=evidence.shape[0], values=values.ravel().tolist())
+def heatmaps(evidence: Floats, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
+    """Evidence [N, h, w, 10] for one label each [N] -> [N, h, w], 0 (or evidence against it) to 255 (the most)."""
+    positive = np.clip(np.take_along_axis(evidence, labels[:, None, None, None], axis=3)[..., 0], 0, None)
+    peaks = positive.max(axis=(1, 2), keepdims=True)
+    return np.rint(positive * (255 / np.where(peaks > 0, peaks, 1))).astype(np.uint8)
 
 
 def verdict(calibration: Calibration, confidence: float, gate: float) -> Verdict:
@@ -41,11 +40,14 @@ def answers(card: ModelCard, engine: str, arms: list[str], outputs: Outputs, inf
     """The answers of one batch, in its order; `arms` names the arm of each image."""
     calibration = card.calibration
     probabilities = softmax(outputs.logits / np.float32(calibration.temperature))
-    gates = sigmoid(outputs.gate / np.float32(calibration.gate_temperature))
+    best = probabilities.argmax(axis=1)
+    shares = probabilities.astype(np.float64).round(6).tolist()
+    gates = sigmoid(outputs.gate / np.float32(calibration.gate_temperature)).astype(np.float64).round(6).tolist()
+    maps = heatmaps(outputs.evidence, best)
+    height, width = maps.shape[1:]
     made = []
-    for arm, shares, gate, evidence in zip(arms, probabilities, gates, outputs.evidence, strict=True):
-        best = int(shares.argmax())
-        confidence, leaf = round(float(shares[best]), 6), round(float(gate), 6)
+    for row, arm in enumerate(arms):
+        confidence = shares[row][best[row]]
         made.append(
             Answer.model_validate(
                 {
@@ -53,12 +55,12 @@ def answers(card: ModelCard, engine: str, arms: list[str], outputs: Outputs, inf
                     "model": card.name,
                     "version": card.version,
                     "engine": engine,
-                    "verdict": verdict(calibration, confidence, leaf),
-                    "label": LABELS[best],
+                    "verdict": verdict(calibration, confidence, gates[row]),
+                    "label": LABELS[best[row]],
                     "confidence": confidence,
-                    "probabilities": [round(float(share), 6) for share in shares],
-                    "gate": leaf,
-                    "heatmap": heatmap(evidence[:, :, best]),
+                    "probabilities": shares[row],
+                    "gate": gates[row],
+                    "heatmap": {"width": width, "height": height, "values": maps[row].ravel().tolist()},
                     "batch": len(arms),
                     "inference_ms": round(inference_ms, 2),
                 }

@@ -16,7 +16,7 @@ Publish = Callable[[list[Photograph]], Awaitable[None]]
 class Batching:
     """Three stages side by side, each strictly in order of arrival: decode, compute, publish.
 
-    1. `put` waits until there is room: at most two batches are decoded or computed at any time.
+    1. `put` waits until there is room: at most two batches are in memory, from here until they are published.
     2. Decoding takes what has arrived, in a thread, while the batch before is computed.
     3. Computing takes what is decoded, at most `limit` photographs, and never waits for more.
     4. Publishing gets the batch when all of it is computed; the next one is computed meanwhile.
@@ -57,10 +57,10 @@ class Batching:
             if suspected:
                 await self._until_idle()
             chunk = self._take_arrived(alone=suspected)
-            self._journal.begin(photograph.position for photograph in chunk)
             self._begun += len(chunk)
             await self._diagnosis.assign(chunk)
-            await loop.run_in_executor(self._decoder, self._diagnosis.decode, chunk)
+            with self._journal.working_on(photograph.position for photograph in chunk):
+                await loop.run_in_executor(self._decoder, self._diagnosis.decode, chunk)
             self._decoded.extend(chunk)
             self._has_decoded.set()
             if suspected:
@@ -72,10 +72,8 @@ class Batching:
             batch = [self._decoded.popleft() for _ in range(min(self._limit, len(self._decoded)))]
             if not self._decoded:
                 self._has_decoded.clear()
-            await self._diagnosis.compute(batch)
-            self._journal.end(photograph.position for photograph in batch)
-            for _ in batch:
-                self._room.release()
+            with self._journal.working_on(photograph.position for photograph in batch):
+                await self._diagnosis.compute(batch)
             metrics.BATCH.observe(len(batch))
             await self._computed.put(batch)
 
@@ -84,6 +82,8 @@ class Batching:
             batch = await self._computed.get()
             await self._publish(batch)
             self._journal.forget(photograph.position for photograph in batch)
+            for _ in batch:
+                self._room.release()
             self._begun -= len(batch)
             if not self._begun:
                 self._idle.set()

@@ -14,7 +14,7 @@ from schemas.prediction import Features
 Pixels = npt.NDArray[np.uint8]
 
 _REMEDY: Final = "Produce images as schemas.normalisation makes them."
-_LEVELS: Final = np.arange(256, dtype=np.float64)
+_LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Decoded(NamedTuple):
@@ -46,7 +46,8 @@ def decode(jpeg: bytes, px: int) -> Decoded:
     except (OSError, SyntaxError, ValueError, IndexError) as error:
         msg = f"the JPEG can't be decoded: {error}"
         raise TruncatedImageError(msg, _REMEDY) from error
-    return Decoded(np.asarray(square), _features(square))
+    pixels = np.asarray(square)
+    return Decoded(pixels, _features(pixels))
 
 
 def centre_square(image: Image.Image, px: int) -> Image.Image:
@@ -57,16 +58,16 @@ def centre_square(image: Image.Image, px: int) -> Image.Image:
     return image.resize((px, px), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
 
 
-def _features(square: Image.Image) -> Features:
-    """From histograms: twice as fast as from the pixels. Luma is Rec. 601's, as in JPEG."""
-    pixels = square.width * square.height
-    red, green, blue = np.array(square.histogram(), np.float64).reshape(3, 256) @ _LEVELS / pixels
-    luma = np.array(square.convert("L").histogram(), np.float64) / pixels
-    brightness = float(luma @ _LEVELS)
-    variance = float(luma @ _LEVELS**2) - brightness**2
+def _features(square: Pixels) -> Features:
+    """By products of the pixels [px, px, 3]: twice as fast as NumPy's means. Luma is Rec. 601's, as in JPEG."""
+    pixels = square.reshape(-1, 3).astype(np.float32)
+    luma, count = pixels @ _LUMA, len(pixels)
+    red, green, blue = np.ones(count, np.float32) @ pixels / count
+    brightness = float(luma.sum()) / count
+    deviation = luma - np.float32(brightness)
     return Features(
         brightness=round(brightness, 2),
-        contrast=round(max(0.0, variance) ** 0.5, 2),
+        contrast=round((float(deviation @ deviation) / count) ** 0.5, 2),
         red=round(float(red), 2),
         green=round(float(green), 2),
         blue=round(float(blue), 2),

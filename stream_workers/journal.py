@@ -5,8 +5,10 @@ import json
 import logging
 import os
 import uuid
+from array import array
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 from stream_workers.photograph import Position
@@ -20,8 +22,9 @@ FATAL_DEATHS = 2
 class Journal:
     """Finds the photograph that kills whoever computes it, so that it can't stop a partition for ever.
 
-    1. Before photographs are decoded their positions are written to this process's file, after they are computed they
-       are taken off. The page cache keeps the file when the process dies; losing power accuses nobody.
+    1. The positions of what is being decoded or computed stand in this process's file, and only then: what waits for
+       its turn, for a model or for the broker accuses nobody if a kill comes from outside. The page cache keeps the
+       file when the process dies; losing power accuses nobody.
     2. The process holds a lock on its file. A file that nobody holds belonged to a worker that was killed: whoever
        looks first, when it starts or is given partitions, adds a death to each position in it and removes it.
     3. A suspect, a position with one death, is computed alone, so that the innocent of its batch are not accused again.
@@ -47,14 +50,14 @@ class Journal:
         """How many workers died with this position in work."""
         return self._deaths.get(position, 0)
 
-    def begin(self, positions: Iterable[Position]) -> None:
-        """These are about to be decoded."""
-        self._in_work.update(positions)
+    @contextmanager
+    def working_on(self, positions: Iterable[Position]) -> Iterator[None]:
+        """These are decoded or computed meanwhile. An exception leaves them accused, since the process ends by it."""
+        held = set(positions)
+        self._in_work |= held
         self._write()
-
-    def end(self, positions: Iterable[Position]) -> None:
-        """These are computed."""
-        self._in_work.difference_update(positions)
+        yield
+        self._in_work -= held
         self._write()
 
     def forget(self, positions: Iterable[Position]) -> None:
@@ -85,9 +88,9 @@ class Journal:
         self._file.close()
 
     def _write(self) -> None:
-        # One write from the file's start: a length, so that what a longer list left behind it does not count.
-        body = json.dumps(sorted(self._in_work)).encode()
-        os.pwrite(self._file.fileno(), b"%8d" % len(body) + body, 0)
+        # One write from the file's start: a count, so that what a longer list left behind it does not matter.
+        numbers = array("q", [len(self._in_work), *chain.from_iterable(self._in_work)])
+        os.pwrite(self._file.fileno(), numbers, 0)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -114,8 +117,9 @@ def _abandoned(path: Path) -> list[Position] | None:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return None
-        text = file.read()
-    try:
-        return [Position(*position) for position in json.loads(text[8 : 8 + int(text[:8] or 2)] or b"[]")]
-    except (ValueError, TypeError):
-        return []
+        content = file.read()
+    numbers = array("q", content[: len(content) // 8 * 8])
+    count = numbers[0] if numbers else 0
+    if not 0 <= 2 * count < len(numbers):
+        return []  # nothing was written, or not by a journal
+    return [Position(*numbers[at : at + 2]) for at in range(1, 2 * count, 2)]

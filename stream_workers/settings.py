@@ -46,7 +46,7 @@ class WorkerSettings(ServiceSettings):
     """Directory of the crash journals, shared by the workers of this machine."""
 
     metrics_port: int = Field(0, ge=0, le=65535)
-    """Port of the Prometheus endpoint, open once the models are loaded; 0: none."""
+    """Port of the Prometheus metrics, open once the worker has its partitions; 0: none."""
 
     metrics_host: str = "0.0.0.0"  # noqa: S104
     """Address on which the metrics are served."""

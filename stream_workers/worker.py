@@ -30,8 +30,9 @@ log = logging.getLogger(__name__)
 class Worker:
     """Wires the parts together and lives as long as Faust does.
 
-    SIGTERM finishes what is in work, publishes, commits and leaves the group; SIGHUP looks at the models again. If one
-    of its tasks dies, the process exits at once: what it had not acknowledged is delivered again.
+    SIGTERM finishes what is in work, publishes, commits and leaves the group, or exits where that takes too long: with
+    status 0 if nothing was in work. SIGHUP looks at the models again. If one of its tasks dies, the process exits at
+    once: what it had not acknowledged is delivered again.
     """
 
     def __init__(self, settings: WorkerSettings, topic_id: str, loader: Loader) -> None:
@@ -48,6 +49,8 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._app = faust_app(settings)
         self._app.agent(images(self._app), name="diagnose")(self._intake)
+        self._app.on_rebalance_complete.connect(self._joined)
+        self._told = False
 
     def execute(self) -> None:
         """Run until SIGTERM or Ctrl-C. Raises ConfigurationError or ModelError where nothing can be served."""
@@ -89,7 +92,11 @@ class Worker:
             if not self._registry.loaded():
                 msg = f"no model of experiment {in_force.id} can be served from {self._settings.models}"
                 raise ModelError(msg, "Export the models it names, or start another experiment.")
-        if self._settings.metrics_port:
+
+    def _joined(self, *_: object, **__: object) -> None:
+        """The metrics are open from the first partitions on: whoever asks whether the worker is ready asks there."""
+        if self._settings.metrics_port and not self._told:
+            self._told = True
             start_http_server(self._settings.metrics_port, self._settings.metrics_host)
 
     async def _intake(self, stream: StreamT[bytes]) -> None:
@@ -138,9 +145,11 @@ class Worker:
         self._background(work).add_done_callback(_die_with)
 
     def _abandon(self) -> None:
-        log.error(
-            "not finished after %g s: what was not acknowledged is delivered again", self._settings.stop_timeout_s
-        )
+        seconds, unfinished = self._settings.stop_timeout_s, self._acknowledgement.unfinished
+        if not unfinished:
+            log.info("the group was not left within %g s, it waits for a lost member; nothing was in work", seconds)
+            os._exit(0)
+        log.error("%d photographs not finished after %g s: they are delivered again", unfinished, seconds)
         os._exit(1)
 
 

@@ -10,5 +10,5 @@ from training.cli import app
 try:
     app(prog_name="python -m training")
 except LeafError as error:
-    Console(stderr=True, highlight=False).print(f"{error}. {error.remedy}", soft_wrap=True)
+    Console(stderr=True, highlight=False).print(error.advice, soft_wrap=True)
     sys.exit(1)

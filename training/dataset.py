@@ -1,5 +1,6 @@
 """Reading photographs of `<label>/*` from a folder tree or a zip."""
 
+import os
 import re
 import zipfile
 from collections.abc import Iterator
@@ -108,7 +109,8 @@ def _archive(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
 
 
 def _files(source: Path) -> list[Path]:
-    return sorted(f for f in source.rglob("*") if f.is_file() and not _hidden(f.relative_to(source).parts))
+    found = (Path(folder, name) for folder, _, names in os.walk(source, followlinks=True) for name in names)
+    return sorted(file for file in found if file.is_file() and not _hidden(file.relative_to(source).parts))
 
 
 def _members(source: Path) -> list[str]:

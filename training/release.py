@@ -17,6 +17,7 @@ from training.fingerprint import code_fingerprint
 from training.inference import serve
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
+from training.settling import settle
 
 CALIBRATION_IMAGES = 320
 """Training photographs whose activations set the int8 ranges."""
@@ -35,6 +36,7 @@ class Release:
         """Write the files of a training run's averaged weights, with a card that is not calibrated yet."""
         weights, state = stored_average(run)
         network = float_network(recipe.architecture, weights, px)
+        settle(network, train, px)
         chosen = np.linspace(0, len(train.labels) - 1, CALIBRATION_IMAGES).astype(int)
         images = resized(Prepared(train.rgba[chosen], train.labels[chosen], ""), px)
         files = export(network, images, self.directory)

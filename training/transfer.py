@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from schemas.card import ModelCard
-from stream_workers.engines.networks import BACKBONES, IMAGENET_STD
+from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network
 from training.evaluation import find_model
 from training.export import WEIGHTS_FILE
 
@@ -22,7 +22,9 @@ def initialise(network: keras.Model, init: str, models: Path) -> None:
     if init == IMAGENET:
         load_backbone(network, BACKBONES[network.name](include_top=False, weights="imagenet"))
     elif init.endswith(".weights.h5"):
-        network.load_weights(init)
+        stored_network = build_network(network.name)  # a file names layers by class, and training replaces classes
+        stored_network.load_weights(init)
+        network.set_weights(stored_network.get_weights())
     elif init != SCRATCH:
         directory = find_model(init, models)
         ModelCard.load(directory)

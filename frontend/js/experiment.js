@@ -90,9 +90,10 @@ export function shadows(report) {
     count(shadow.images),
     measured(shadow.agree),
     [`${count(shadow.healthy.only_first)} / ${count(shadow.healthy.only_second)}`, html("small", {}, chance(shadow.healthy.p_value))],
+    [`${count(shadow.correct.only_first)} / ${count(shadow.correct.only_second)}`, html("small", {}, chance(shadow.correct.p_value))],
     often(shadow.disagreement),
   ]);
-  return [html("h3", {}, "Shadows, computed for the same photographs"), html("div", { class: "wide" }, table(["shadow", "photographs", "agrees", "healthy only: shown / shadow", "most frequent disagreement"], rows))];
+  return [html("h3", {}, "Shadows, computed for the same photographs"), html("div", { class: "wide" }, table(["shadow", "photographs", "agrees", "healthy only: shown / shadow", "right only: shown / shadow", "most frequent disagreement"], rows))];
 }
 
 function often(matrix) {

@@ -1,7 +1,6 @@
 """Drift as Prometheus gauges, measured again every minute."""
 
 import asyncio
-import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Final
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift import drift
 from producer_api.analytics.window import Window
+from producer_api.background import Background
 from producer_api.experiments.register import Register
 from producer_api.metrics import DRIFT, DRIFT_IMAGES
 from schemas.errors import LeafError
@@ -20,25 +20,13 @@ WINDOW: Final = timedelta(hours=24)
 EVERY_SECONDS: Final = 60
 
 
-class DriftWatch:
+class DriftWatch(Background):
     """Measures the last 24 hours in the background. Survives Kafka and Redis away: the gauges then stand still."""
 
     def __init__(self, register: Register, store: CounterStore, models: Path) -> None:
         self._register = register
         self._store = store
         self._models = models
-        self._task: asyncio.Task[None] | None = None
-
-    def start(self) -> None:
-        """Begin."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """End."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     def measure(self) -> None:
         """Once. Raises a LeafError where Kafka or Redis does not answer."""

@@ -18,6 +18,8 @@ class ShadowReport(BaseModel):
     """Shown label to the shadow's label to number."""
     healthy: Paired
     """Whether they call plants healthy equally often (first: what was shown)."""
+    correct: Paired
+    """Whether they are right equally often, where there is feedback (first: what was shown)."""
 
 
 def shadow_reports(counts: Counts) -> list[ShadowReport]:
@@ -31,7 +33,15 @@ def shadow_reports(counts: Counts) -> list[ShadowReport]:
         shown = sum(table.get("healthy", {}).values())
         shadow = sum(row.get("healthy", 0) for row in table.values())
         healthy = paired(both, shown - both, shadow - both, images - shown - shadow + both)
+        right = (counts[counters.SHADOW_RIGHT, name, *cell] for cell in ("11", "10", "01", "00"))
         reports.append(
-            ShadowReport(name=name, images=images, agree=share(agree, images), disagreement=table, healthy=healthy)
+            ShadowReport(
+                name=name,
+                images=images,
+                agree=share(agree, images),
+                disagreement=table,
+                healthy=healthy,
+                correct=paired(*right),
+            )
         )
     return reports

@@ -69,7 +69,7 @@ class TopicReader:
     def _until(self, end: int) -> Iterator[Message]:
         deadline = time.monotonic() + SECONDS
         while True:
-            for message in self._consumer.consume(500, 0.5):
+            for message in self._consumer.consume(500, 0.1):
                 deadline = time.monotonic() + SECONDS
                 error = message.error()
                 if error is None and (message.offset() or 0) < end:

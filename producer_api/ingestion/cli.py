@@ -13,8 +13,9 @@ from producer_api.ingestion.feed import Feed, load
 from producer_api.ingestion.ingestion import Ingestion
 from producer_api.ingestion.progress import IngestProgress
 from producer_api.ingestion.settings import IngestSettings
+from producer_api.ingestion.summary import Summary
 from schemas import logs
-from schemas.errors import ConfigurationError
+from schemas.errors import ConfigurationError, LeafError
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -85,10 +86,17 @@ def ingest(  # noqa: PLR0913, PLR0917  each is an option
     try:
         with IngestProgress(ingestion, title) as progress:
             ingestion.run(progress.tick)
-    finally:
-        print(json.dumps(ingestion.summary.as_json()) if as_json else ingestion.summary.as_text())
+    except LeafError:
+        if ingestion.summary["seen"]:
+            _tell(ingestion.summary, as_json=as_json)
+        raise
+    _tell(ingestion.summary, as_json=as_json)
     if stopped_by:
         sys.exit(INTERRUPTED if signal.SIGINT in stopped_by else 0)
+
+
+def _tell(summary: Summary, *, as_json: bool) -> None:
+    print(json.dumps(summary.as_json()) if as_json else summary.as_text())
 
 
 def _stop_on_signals(ingestion: Ingestion) -> list[int]:

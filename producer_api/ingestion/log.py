@@ -49,7 +49,7 @@ class Log:
         patience = time.monotonic() + TIMEOUT_S
         try:
             while left:
-                for message in consumer.consume(500, 1.0):
+                for message in consumer.consume(500, 0.1):
                     error, partition = message.error(), message.partition()
                     if error is None and message.offset() < ends[partition]:
                         patience = time.monotonic() + TIMEOUT_S

@@ -83,11 +83,10 @@ class Pace:
     def _read(self) -> None:
         while not self._stopping.is_set():
             try:
-                messages = self._consumer.consume(100, 0.2)
+                message = self._consumer.poll(0.2)  # `consume` would wait for company
             except KafkaException:
                 continue
-            for message in messages:
-                if not message.error():
-                    headers = dict(message.headers() or ())
-                    self.answered(headers.get("ce_imageid", b"").decode())
+            if message and not message.error():
+                headers = dict(message.headers() or ())
+                self.answered(headers.get("ce_imageid", b"").decode())
         self._consumer.close()

@@ -28,7 +28,8 @@ class Source:
 def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
     """Open a folder, zip, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
-    if feed.is_stream or not (path.is_dir() or zipfile.is_zipfile(path)):
+    packed = path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+    if feed.is_stream or not (path.is_dir() or packed):
         return _moving(feed, settings, stop, patient=patient)
     if feed.fps:
         msg = f"{feed.title} has no frame rate"

@@ -9,6 +9,7 @@ from typing import Final
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from producer_api.background import Background
 from producer_api.outage import Outage
 from producer_api.results.store import ResultStore
 from schemas.result import DONE_CHANNEL, Result
@@ -20,7 +21,7 @@ POLL_SECONDS: Final = 2
 RECONNECT_SECONDS: Final = 1
 
 
-class Notices:
+class Notices(Background):
     """Turns the sink's word that a result is there into an answer, without asking Redis again and again.
 
     1. A waiter registers for its id first and looks afterwards, so that a result written in between is not missed.
@@ -32,13 +33,8 @@ class Notices:
         self._redis = redis
         self._store = store
         self._waiters: dict[str, set[asyncio.Event]] = {}
-        self._task: asyncio.Task[None] | None = None
         self._outage = Outage(log, "hearing of results from Redis")
         self.stopping = False
-
-    def start(self) -> None:
-        """Begin to listen."""
-        self._task = asyncio.create_task(self._listen())
 
     def wake_all(self) -> None:
         """Let every waiter return with what there is; the process is about to stop."""
@@ -48,12 +44,9 @@ class Notices:
                 event.set()
 
     async def stop(self) -> None:
-        """Stop listening."""
+        """Let every waiter return, and end."""
         self.wake_all()
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await super().stop()
 
     async def result(self, image_id: str, seconds: float) -> Result | None:
         """The result as soon as it is there, or None after that time. Raises StoreUnavailableError."""
@@ -79,7 +72,7 @@ class Notices:
             if not self._waiters[image_id]:
                 del self._waiters[image_id]
 
-    async def _listen(self) -> None:
+    async def _run(self) -> None:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as channel:

@@ -8,10 +8,10 @@ from pydantic import BaseModel
 
 from producer_api.errors import UnknownRunError
 from producer_api.problems import problems
-from producer_api.runs.log import Progress, RunLog
+from producer_api.runs.log import RunLog
 from producer_api.services import ServicesHere
 from schemas.prediction import RunName
-from schemas.replay import Run
+from schemas.replay import Progress
 
 router = APIRouter(tags=["runs"])
 
@@ -40,15 +40,16 @@ class RunView(BaseModel):
     finished: bool
 
     @classmethod
-    def of(cls, run: Run, progress: Progress) -> Self:
+    def of(cls, progress: Progress) -> Self:
         """The view of a run."""
+        run = progress.run
         return cls(
             **run.model_dump(exclude={"topic_id"}),
             length=run.length,
             passed=progress.passed,
-            answered=progress.tally.answered,
-            failed=progress.tally.failed,
-            finished=progress.passed >= run.length,
+            answered=progress.answered,
+            failed=progress.failed,
+            finished=progress.finished,
         )
 
 
@@ -62,9 +63,8 @@ class Runs(BaseModel):
 def runs(services: ServicesHere) -> Runs:
     """All replays and how far they are."""
     log = RunLog(services.settings.kafka, services.settings.publish_seconds)
-    found = log.all()
-    progress = log.progress(found.values())
-    return Runs(runs=[RunView.of(run, progress[name]) for name, run in found.items()])
+    progress = log.progress(log.all().values())
+    return Runs(runs=[RunView.of(each) for each in progress.values()])
 
 
 @router.get("/runs/{name}", responses=problems(404, 503))
@@ -75,4 +75,4 @@ def run(name: RunName, services: ServicesHere) -> RunView:
     if name not in found:
         msg = f"there is no run {name!r}"
         raise UnknownRunError(msg, f"There are {', '.join(found) or 'none'}.")
-    return RunView.of(found[name], log.progress([found[name]])[name])
+    return RunView.of(log.progress([found[name]])[name])

@@ -9,8 +9,9 @@ from typing import Final, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
+from aiokafka.errors import CoordinatorNotAvailableError, KafkaError
 
+from producer_api.background import Background
 from producer_api.errors import BacklogError
 from producer_api.metrics import BACKLOG_SECONDS, LAG
 from producer_api.outage import Outage
@@ -57,15 +58,15 @@ class History:
         return Backlog(lag, 0)
 
 
-class Backpressure:
+class Backpressure(Background):
     """Refuses uploads while those already accepted wait too long.
 
     1. Every few seconds the group's committed offsets and the log's ends are read; no request waits for that.
     2. At the first sample the log's ends of a while ago are asked for by time, so that a restart doesn't open the gate.
     3. `check` raises BacklogError above the configured age.
 
-    Survives: the broker away (the last sample stands; uploads fail on their own), a group that never ran (it starts at
-    the log's start), topics not yet made.
+    Survives: the broker away (the last sample stands; uploads fail on their own) or still loading the group's offsets,
+    a group that never ran (it starts at the log's start), topics not yet made.
     """
 
     def __init__(self, bootstrap: str, *, every_seconds: float, max_age_seconds: float, broker_times: bool) -> None:
@@ -74,7 +75,6 @@ class Backpressure:
         self._max_age = max_age_seconds
         self._broker_times = broker_times
         self._history = History(REMEMBERED * max_age_seconds)
-        self._task: asyncio.Task[None] | None = None
         self._outage = Outage(log, "reading the workers' lag")
         self.backlog = Backlog(0, 0)
 
@@ -86,17 +86,6 @@ class Backpressure:
 
     def _refuses(self, backlog: Backlog) -> bool:
         return backlog.age_seconds > self._max_age
-
-    def start(self) -> None:
-        """Begin to sample."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Stop sampling."""
-        if self._task:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
 
     async def _run(self) -> None:
         while True:
@@ -131,6 +120,8 @@ class Backpressure:
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         partitions = await _partitions(consumer)
         committed = await admin.list_consumer_group_offsets(WORKER_GROUP, partitions=partitions)
+        if len(committed) < len(partitions):  # aiokafka overlooks the error of an answer as a whole
+            raise CoordinatorNotAvailableError
         starts = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         positions = {tp.partition: max(committed[tp].offset, starts[tp]) for tp in partitions}

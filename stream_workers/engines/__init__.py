@@ -13,13 +13,17 @@ ENGINES = ("openvino", "tensorflow")
 
 def load_engine(name: str, directory: Path, card: ModelCard, threads: int = 1) -> Engine:
     """The engine `name` for the model in `directory`, with `threads` threads. Raises ModelError, ConfigurationError."""
-    if name == "openvino":
-        from stream_workers.engines.openvino import OpenVinoEngine  # noqa: PLC0415  only the one in use is imported
+    if name not in ENGINES:
+        msg = f"there is no engine {name!r}"
+        raise ConfigurationError(msg, f"Choose one of {', '.join(ENGINES)}.")
+    try:  # only the one in use is imported
+        if name == "openvino":
+            from stream_workers.engines.openvino import OpenVinoEngine  # noqa: PLC0415
 
-        return OpenVinoEngine(directory, card, threads)
-    if name == "tensorflow":
+            return OpenVinoEngine(directory, card, threads)
         from stream_workers.engines.tensorflow import TensorFlowEngine  # noqa: PLC0415
 
         return TensorFlowEngine(directory, card, threads)
-    msg = f"there is no engine {name!r}"
-    raise ConfigurationError(msg, f"Choose one of {', '.join(ENGINES)}.")
+    except ModuleNotFoundError as error:
+        msg = f"{error.name} is not installed here"
+        raise ConfigurationError(msg, f"Build the worker's image with --build-arg ENGINE={name}.") from error

@@ -8,6 +8,7 @@ import sys
 import time
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.prediction import RunName
 from schemas.replay import Run
 from stream_workers.engines import Engine, load_engine
+from stream_workers.models import Registry
 from stream_workers.replay.bounds import Bound, Range, resolve
 from stream_workers.replay.images import ImagesTopic
 from stream_workers.replay.priority import yield_processor
@@ -125,7 +127,16 @@ def _run(
         reasons = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'run'}: {each['msg']}" for each in error.errors())
         msg = f"these options don't fit: {reasons}"
         raise ConfigurationError(msg, "leaf replay --help shows each option.") from error
+    _check_model(settings, run.model)
     return run, False, found.gone
+
+
+def _check_model(settings: WorkerSettings, model: str | None) -> None:
+    """So that a mistyped model does not use up a run's name. Raises ModelError, ConfigurationError."""
+    if model:
+        ModelCard.load(settings.models.joinpath(*model.split("@")))
+    else:
+        Registry(settings.models, partial(_load, settings)).names()
 
 
 def _plan(run: Run) -> str:
@@ -138,7 +149,7 @@ def _plan(run: Run) -> str:
 
 async def _work(settings: WorkerSettings, run: Run, group: Group, speed: Speed) -> bool:
     """Be one worker of the run, with a progress bar; whether it was interrupted."""
-    replayer = Replayer(settings, run, lambda directory, card: _load(settings, directory, card), speed)
+    replayer = Replayer(settings, run, partial(_load, settings), speed)
     came: list[int] = []
 
     def stop(number: int) -> None:

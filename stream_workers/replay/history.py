@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from schemas.replay import Run, Tally
+from schemas.replay import Progress, Run, Tally
 from schemas.topics import IMAGES
-from stream_workers.replay.progress import Progress
 
 FETCH_MS = 500
 

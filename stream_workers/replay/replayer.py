@@ -11,7 +11,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
 from schemas.errors import ModelError
-from schemas.replay import Run, Tally
+from schemas.replay import Progress, Run, Tally
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES, REPLAYS
 from stream_workers.assignment import Assignment, Variant
 from stream_workers.batching import Batching
@@ -21,7 +21,7 @@ from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
 from stream_workers.photograph import Photograph, Position
 from stream_workers.replay.history import History, Stretch
-from stream_workers.replay.progress import Group, Progress
+from stream_workers.replay.progress import Group
 from stream_workers.replay.speed import Speed
 from stream_workers.settings import WorkerSettings
 

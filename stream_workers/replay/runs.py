@@ -1,17 +1,13 @@
 """Which runs there are: the compacted topic `leaf.runs`."""
 
-import logging
-import time
 from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
-from schemas.errors import BrokerUnavailableError, ConfigurationError, EventError, LeafError
-from schemas.replay import Run
+from schemas.errors import BrokerUnavailableError, ConfigurationError, LeafError
+from schemas.replay import Run, read_runs
 from schemas.topics import RUNS
-from stream_workers.replay.images import REMEDY, TIMEOUT_S, answering, patiently
-
-log = logging.getLogger(__name__)
+from stream_workers.replay.images import REMEDY, TIMEOUT_S
 
 _PARTITION: Final = 0
 
@@ -32,11 +28,7 @@ class Runs:
 
     def all(self) -> dict[str, Run]:
         """Name to run. Raises BrokerUnavailableError."""
-        consumer = Consumer(self._config | {"group.id": "leaf-replay-none", "enable.auto.commit": False})
-        try:
-            return self._read(consumer)
-        finally:
-            consumer.close()
+        return read_runs(self._config, TIMEOUT_S)
 
     def define(self, run: Run) -> Run:
         """Store a run under a name that is free. Raises RunConflictError where another was faster."""
@@ -63,35 +55,6 @@ class Runs:
             msg = f"the run {run.name} was defined otherwise at the same moment"
             raise RunConflictError(msg, "Choose another name.")
         return counts
-
-    def _read(self, consumer: Consumer) -> dict[str, Run]:
-        place = TopicPartition(RUNS.name, _PARTITION, OFFSET_BEGINNING)
-        end = _end(consumer, place)
-        consumer.assign([place])
-        found: dict[str, Run] = {}
-        deadline = time.monotonic() + TIMEOUT_S
-        while end and time.monotonic() < deadline:
-            for message in consumer.consume(500, 0.2):
-                if message.error():
-                    continue
-                try:
-                    run = Run.read(message.key(), message.value(), message.headers())
-                    found.setdefault(run.name, run)
-                except EventError as error:
-                    log.warning("record %d of %s is left out: %s", message.offset(), RUNS.name, error)
-            if consumer.position([place])[0].offset >= end:
-                return found
-        if end:
-            msg = f"the topic {RUNS.name} can't be read"
-            raise BrokerUnavailableError(msg, REMEDY)
-        return found
-
-
-@patiently
-def _end(consumer: Consumer, place: TopicPartition) -> int:
-    with answering():
-        end: int = consumer.get_watermark_offsets(place, timeout=TIMEOUT_S)[1]
-    return end
 
 
 def agree(run: Run, asked_from: str | None, asked_to: str | None, cameras: tuple[str, ...], model: str | None) -> None:

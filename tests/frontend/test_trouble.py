@@ -134,6 +134,8 @@ def test_a_removed_photograph_is_no_longer_sent_or_awaited(page: Page, photo: An
 
 def test_a_result_that_is_gone_leaves_the_history(page: Page) -> None:
     page.evaluate("localStorage['leafstream.history'] = JSON.stringify([{ id: 'unknown', at: Date.now() }])")
-    page.reload()
-    page.wait_for_function("localStorage['leafstream.history'] === '[]'")
+    with page.expect_response("**/result/unknown*"):
+        page.reload()
+    while page.evaluate("localStorage['leafstream.history']") != "[]":  # wait_for_function would need eval in the page
+        page.wait_for_timeout(20)
     expect(page.get_by_test_id("history")).to_be_hidden()

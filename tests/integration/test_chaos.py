@@ -10,6 +10,21 @@ from stack import ROOT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.broker, pytest.mark.slow, pytest.mark.timeout(420)]
 
+KEYS = [
+    "accepted",
+    "in_topic",
+    "results",
+    "lost",
+    "counted",
+    "double_counted",
+    "dead_letters",
+    "poison",
+    "out_of_order",
+    "kills",
+    "duplicates_absorbed",
+    "seconds",
+]
+
 
 def test_nothing_is_lost_or_counted_twice_while_everything_is_killed(tmp_path):
     options = ["--images", "400", "--kills", "10", "--duration", "60", "--seed", "7"]
@@ -19,6 +34,8 @@ def test_nothing_is_lost_or_counted_twice_while_everything_is_killed(tmp_path):
     )
     outcome = json.loads(done.stdout.splitlines()[-1]) if done.stdout else done.stderr[-3000:]
     assert done.returncode == 0, outcome
+    assert list(outcome) == KEYS
+    assert list(outcome["kills"]) == ["worker", "sink", "api", "redis", "broker"]
     assert outcome["in_topic"] == outcome["results"] == outcome["counted"] >= 400
     assert outcome["dead_letters"] == outcome["poison"] == 7
     assert min(outcome["kills"].values()) >= 2

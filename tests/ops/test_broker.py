@@ -1,5 +1,6 @@
-import shutil
+import os
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,7 +8,8 @@ from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from ops import broker as module
-from ops.broker import Broker, java
+from ops import jvm
+from ops.broker import Broker
 from ops.process import LOOPBACK
 from schemas.errors import ConfigurationError
 
@@ -30,23 +32,23 @@ def test_events_survive_kill_9(broker):
     assert [message.value() for message in messages] == [str(number).encode() for number in range(100)]
 
 
-def test_java_missing_says_what_to_install(monkeypatch, tmp_path):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    monkeypatch.setattr(shutil, "which", lambda *_args, **_options: None)
-    with pytest.raises(ConfigurationError, match="java is not installed") as caught:
-        java()
-    assert "openjdk-17-jre-headless" in caught.value.remedy
-
-
-def test_an_old_java_is_refused(monkeypatch, tmp_path):
-    old = tmp_path / "bin" / "java"
-    old.parent.mkdir()
-    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\"' >&2\n")
-    old.chmod(0o755)
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(ConfigurationError, match="too old"):
-        java()
+@pytest.mark.broker
+@pytest.mark.timeout(120)
+def test_the_first_stop_archives_the_classes_that_the_next_start_maps(monkeypatch, tmp_path):
+    archive = tmp_path / "classes" / "broker.jsa"
+    monkeypatch.setattr(jvm, "archive", lambda _runtime: archive)
+    broker = Broker(tmp_path / "kafka")
+    with broker:
+        assert not archive.exists()
+    whole = archive.stat().st_size
+    with broker:
+        mapped = Path(f"/proc/{broker.pid}/maps").read_text()
+    assert str(archive) in mapped
+    os.truncate(archive, whole // 3)  # brings a JVM down
+    with broker:
+        assert broker.alive()
+    assert archive.stat().st_size > whole // 2
+    assert "cds" not in broker.log.read_text()
 
 
 @pytest.mark.broker

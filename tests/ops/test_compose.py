@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from ops.nginx import TEMPLATES, render
+from stream_workers.engines import ENGINES
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -54,10 +55,27 @@ def test_an_image_runs_the_command_that_make_run_uses(name):
     assert f'[sys.executable, "-m", "{room}"]' in services
 
 
-def test_the_api_and_sink_images_carry_no_tensorflow_or_openvino():
-    for name in ("api", "sink"):
-        lock = (ROOT / "locks" / f"{name}.txt").read_text()
-        assert not re.search(r"^(tensorflow|keras|openvino|torch)==", lock, re.MULTILINE)
+def pinned(lock):
+    """The packages of one lock file that are heavy."""
+    text = (ROOT / "locks" / f"{lock}.txt").read_text()
+    return set(re.findall(r"^(tensorflow|keras|openvino|torch|matplotlib)==", text, re.MULTILINE))
+
+
+def test_an_image_carries_no_engine_but_its_own():
+    engines = {
+        "api": set(),
+        "sink": set(),
+        "worker-openvino": {"openvino"},
+        "worker-tensorflow": {"tensorflow", "keras"},
+    }
+    assert {lock: pinned(lock) for lock in engines} == engines
+
+
+def test_the_workers_image_computes_with_the_engine_it_was_built_for():
+    assert all((ROOT / "locks" / f"worker-{engine}.txt").is_file() for engine in ENGINES)
+    assert "-r /locks/worker-${ENGINE}.txt" in stage("worker-packages")
+    assert "LEAF_WORKER_ENGINE=${ENGINE}" in stage("worker")
+    assert SERVICES["worker"]["build"]["args"] == {"ENGINE": "${LEAF_WORKER_ENGINE:-openvino}"}
 
 
 def test_nginx_gets_every_variable_of_its_templates():

@@ -1,14 +1,16 @@
+import errno
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
 
-from ops.process import LOOPBACK, Process, free_port, is_free, program
+from ops.process import LOOPBACK, Process, _tied, free_port, is_free, program
 from schemas.errors import ConfigurationError
 
 
@@ -49,16 +51,45 @@ def test_output_goes_to_the_log_and_to_the_listener(tmp_path):
     assert child.log.read_text() == "one\ntwo\n"
 
 
+def test_a_child_may_keep_the_bytecode_of_what_it_imports(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    child = python(tmp_path, "import sys; print(sys.dont_write_bytecode)")
+    child.launch()
+    wait_until(lambda: child.tail)
+    child.kill()
+    assert child.tail[0] == "False"
+
+
 def test_a_child_that_dies_is_reported_with_its_last_words(tmp_path):
     child = python(tmp_path, "import sys; print('the reason'); sys.exit(3)", ready=lambda: False)
     with pytest.raises(ConfigurationError, match=r"(?s)ended with status 3.*the reason"):
         child.start()
 
 
-def test_a_full_disk_is_named(tmp_path):
-    child = python(tmp_path, "raise OSError(28, 'No space left on device')", ready=lambda: False)
+def test_a_full_disk_is_named_wherever_the_child_said_so(tmp_path):
+    code = "print('No space left on device'); print('  at a line of a stack trace\\n' * 40); exit(1)"
+    child = python(tmp_path, code, ready=lambda: False)
     with pytest.raises(ConfigurationError, match="disk is full"):
         child.start()
+
+
+def test_a_log_on_a_full_disk_neither_blocks_the_child_nor_breaks_its_reader(tmp_path):
+    child = Process("child", [sys.executable, "-c", "print('x' * 200_000)"], log=Path("/dev/full"))
+    child.launch()
+    wait_until(lambda: not child.alive())
+    child.kill()
+    assert (child.returncode, len(child.tail)) == (0, 1)
+
+
+def test_what_can_not_be_prepared_is_an_error_with_a_remedy(tmp_path, monkeypatch):
+    def prepare():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    child = python(tmp_path, "")
+    monkeypatch.setattr(child, "prepare", prepare)
+    with pytest.raises(ConfigurationError, match="No space left on device") as caught:
+        child.launch()
+    assert caught.value.remedy == "Free some space."
 
 
 def test_a_child_that_never_answers_is_stopped(tmp_path):
@@ -110,3 +141,12 @@ time.sleep(60)
         pid = int(parent.stdout.readline())
         parent.kill()
     wait_until(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie")
+
+
+def test_a_child_whose_parent_died_too_early_to_be_noticed_does_not_begin(tmp_path):
+    began = tmp_path / "began"
+    stranger = [part.replace(str(os.getpid()), "1") for part in _tied(["touch", str(began)])]
+    assert subprocess.run(stranger, check=False).returncode == 1
+    assert not began.exists()
+    assert subprocess.run(_tied(["touch", str(began)]), check=False).returncode == 0
+    assert began.exists()

@@ -44,3 +44,11 @@ def test_the_lock_goes_when_the_stack_fails():
         _ = 1 / 0
     with run_file.only_one(), (run_file.path().parent / "stack.lock").open() as lock, pytest.raises(BlockingIOError):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_directory_that_can_not_be_written_is_named(monkeypatch, tmp_path):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("LEAF_VAR", str(tmp_path / "file"))
+    with pytest.raises(ConfigurationError, match="file can't be written") as caught, run_file.only_one():
+        pass
+    assert "LEAF_VAR" in caught.value.remedy

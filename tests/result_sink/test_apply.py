@@ -2,6 +2,7 @@
 
 import time
 
+import examples
 import pytest
 from redis.exceptions import ResponseError
 from sinks import APPENDED_MS, FIELD, START_MS, Record, everything, failed, hours, made, results, told
@@ -143,6 +144,22 @@ def test_a_changed_mind_corrects_the_counts(apply, store):
     assert store.hget("leaf:feedback:image-0000000000000000", "label") == "leaf_mold"
 
 
+@pytest.mark.parametrize("order", ["prediction first", "feedback first"])
+def test_shadows_are_judged_with_what_was_shown(apply, store, order):
+    shadows = tuple(examples.answer(arm=arm, label=label) for arm, label in (("a", "healthy"), ("b-2", "late_blight")))
+    steps = [([made(0, shadows=shadows)], FIELD), ([told(0, "healthy")], "leaf.feedback:f:0")]
+    apply.store.move("leaf.feedback:f:0", None, 0)
+    for events, place in steps if order == "prediction first" else steps[::-1]:
+        apply(events, field=place)
+
+    def judged():
+        return {name: count for name, count in hours(store).items() if name.startswith("shadow_right")}
+
+    assert judged() == {"shadow_right:a:0:1": 1, "shadow_right:b-2:0:0": 1}
+    apply([told(0, "late_blight")], first=1, field="leaf.feedback:f:0")
+    assert judged() == {"shadow_right:a:1:0": 1, "shadow_right:b-2:1:1": 1}
+
+
 def test_feedback_on_a_failure_counts_only_once_there_is_an_answer(apply, store):
     apply.store.move("leaf.feedback:f:0", None, 0)
     apply([failed(0)])
@@ -216,7 +233,7 @@ def test_a_malformed_record_is_passed_over_and_counted(apply, store, caplog):
     assert "leaf.predictions 0@1" in caplog.text
 
 
-@pytest.mark.parametrize("spoilt", ["record", "counter", "result", "view", "bitmap"])
+@pytest.mark.parametrize("spoilt", ["record", "payload", "counter", "result", "view", "bitmap"])
 def test_nothing_is_written_unless_all_can_be(apply, store, spoilt):
     keys = {
         "counter": f"leaf:hour:{START_MS // 1000}:all",
@@ -225,18 +242,20 @@ def test_nothing_is_written_unless_all_can_be(apply, store, spoilt):
     }
     if spoilt == "bitmap":
         store.lpush("leaf:seen:images-topic-id:0:0", "foreign")
-    elif spoilt != "record":
+    elif spoilt in keys:
         store.set(keys[spoilt], "foreign")
     before = everything(store) if spoilt != "bitmap" else None
     events = [made(n, camera="camera-1") for n in range(3)]
     batch = apply.batcher.batch(FIELD, 0, [Record(n, event) for n, event in enumerate(events)])
     if spoilt == "record":
         del batch.records[2]["shown"]
+    if spoilt == "payload":
+        del batch.payloads[2]
     apply.store.apply([batch])
     with pytest.raises(ResponseError):
         apply.store.replies()
     assert store.hget(OFFSETS_KEY, FIELD) == "0"
-    assert len(store.keys("*")) == (2 if spoilt != "record" else 1)
+    assert len(store.keys("*")) == (1 if spoilt in {"record", "payload"} else 2)
     assert before is None or everything(store) == before
 
 

@@ -15,11 +15,17 @@ def test_a_client_library_says_the_same_once_and_then_how_often(monkeypatch):
     now = 105.0
     last = record("aiokafka.consumer")
     assert throttle.filter(last)
-    assert last.getMessage() == "away x (and 3 more like it)"
+    assert last.getMessage() == "away x (and 3 more)"
 
 
-def test_other_levels_and_our_own_records_pass():
+def test_what_is_worse_passes_and_what_is_not_does_not():
+    throttle = Throttle()
+    levels = [logging.WARNING, logging.ERROR, logging.WARNING, logging.ERROR, logging.CRITICAL]
+    assert [throttle.filter(record(level=level)) for level in levels] == [True, True, False, False, True]
+
+
+def test_other_libraries_and_our_own_records_pass():
     throttle = Throttle()
     assert throttle.filter(record())
-    assert throttle.filter(record(level=logging.ERROR))
+    assert throttle.filter(record("librdkafka"))
     assert all(throttle.filter(record("producer_api.app")) for _ in range(3))

@@ -1,9 +1,11 @@
 """Each setting that promise 2 or the memory bound rests on."""
 
 import pytest
+from workers import FlatEngine, write_model
 
 from stream_workers.app import faust_app, images
 from stream_workers.settings import WorkerSettings
+from stream_workers.worker import Worker
 
 
 @pytest.fixture
@@ -56,7 +58,16 @@ def test_several_brokers() -> None:
     assert [str(url) for url in app.conf.broker] == ["aiokafka://a:1", "aiokafka://b:2"]
 
 
-def test_one_reader_of_raw_bytes() -> None:
-    app = faust_app(WorkerSettings(mode="real"))
-    topic = images(app)
+def test_raw_bytes() -> None:
+    topic = images(faust_app(WorkerSettings(mode="real")))
     assert (topic.key_type, topic.value_type) == (bytes, bytes)
+
+
+def test_one_reader(tmp_path) -> None:
+    """Several would acknowledge out of order."""
+    write_model(tmp_path / "models")
+    settings = WorkerSettings(mode="real", models=tmp_path / "models", journal=tmp_path / "journal")
+    worker = Worker(settings, "topic", lambda *_: FlatEngine())
+    (agent,) = worker._app.agents.values()
+    assert agent.concurrency == 1
+    worker._journal.close()

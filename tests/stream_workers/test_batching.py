@@ -88,6 +88,24 @@ async def test_the_next_batch_fills_while_one_is_computed(bench) -> None:
     assert bench.engine.batches == [1, 3]
 
 
+async def test_decoding_leaves_the_event_loop_to_commits_and_timers(bench, monkeypatch) -> None:
+    decoding, go_on = threading.Event(), threading.Event()
+
+    decode = bench.diagnosis.decode
+
+    def slowly(chunk) -> None:
+        decoding.set()
+        assert go_on.wait(5)
+        decode(chunk)
+
+    monkeypatch.setattr(bench.diagnosis, "decode", slowly)
+    async with bench.running():
+        await bench.batching.put(photograph(0))
+        assert await asyncio.to_thread(decoding.wait, 5)
+        go_on.set()
+        await bench.until_published(1)
+
+
 async def test_never_more_than_two_batches_are_in_memory(bench) -> None:
     async with bench.running():
         bench.engine.go_on.clear()
@@ -100,6 +118,25 @@ async def test_never_more_than_two_batches_are_in_memory(bench) -> None:
         await asyncio.wait_for(late, 5)
         await bench.until_published(2 * LIMIT + 1)
     assert max(bench.engine.batches) <= LIMIT
+
+
+async def test_what_is_not_published_yet_counts_among_the_two_batches(models, tmp_path) -> None:
+    go_on = asyncio.Event()
+
+    async def publish(batch) -> None:
+        await go_on.wait()
+
+    bench = Bench(models, tmp_path, publish)
+    async with bench.running():
+        for number in range(2 * LIMIT):
+            await asyncio.wait_for(bench.batching.put(photograph(number)), 1)
+        late = asyncio.create_task(bench.batching.put(photograph(2 * LIMIT)))
+        await asyncio.sleep(0.2)
+        assert sum(bench.engine.batches) == 2 * LIMIT
+        assert not late.done()
+        go_on.set()
+        await asyncio.wait_for(late, 5)
+        await bench.batching._until_idle()
 
 
 async def test_order_is_kept(bench) -> None:
@@ -156,28 +193,61 @@ async def test_a_suspect_is_computed_alone(bench) -> None:
     assert list(chain(*bench.published)) == list(range(5))
 
 
-async def test_a_suspect_is_alone_in_the_journal(models, tmp_path) -> None:
+async def test_a_suspect_is_alone_in_the_journal(bench, monkeypatch) -> None:
     in_work = []
+    write = bench.journal._write
 
-    class Watching(Bench):
-        async def publish(self, batch) -> None:
-            await super().publish(batch)
-
-    bench = Watching(models, tmp_path)
-    accuse(bench, 1, 1)
-    begin = bench.journal.begin
-
-    def note(positions) -> None:
-        begin(positions)
+    def note() -> None:
+        write()
         in_work.append({position.offset for position in bench.journal._in_work})
 
-    bench.journal.begin = note
+    monkeypatch.setattr(bench.journal, "_write", note)
+    accuse(bench, 1, 1)
     async with bench.running():
         for number in range(3):
             await bench.batching.put(photograph(number))
         await bench.until_published(3)
     assert {1} in in_work
     assert all(1 not in positions or positions == {1} for positions in in_work)
+
+
+async def put_many(bench, count) -> None:
+    for number in range(count):
+        await bench.batching.put(photograph(number))
+
+
+async def test_what_only_waits_is_not_in_work(models, tmp_path) -> None:
+    """A kill that comes from outside while the broker is away accuses nobody: all is computed, or not begun."""
+
+    async def publish(batch) -> None:
+        await asyncio.Event().wait()
+
+    bench = Bench(models, tmp_path, publish)
+    async with bench.running():
+        putting = asyncio.create_task(put_many(bench, 10 * LIMIT))
+        async with asyncio.timeout(10):
+            while sum(bench.engine.batches) < 2 * LIMIT or bench.journal._in_work:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert bench.journal._in_work == set()
+        putting.cancel()
+
+
+async def test_a_model_that_is_loaded_accuses_nobody(bench, monkeypatch) -> None:
+    loading, go_on = asyncio.Event(), asyncio.Event()
+    assign = bench.diagnosis.assign
+
+    async def slowly(photographs) -> None:
+        loading.set()
+        await go_on.wait()
+        await assign(photographs)
+
+    async with bench.running():
+        monkeypatch.setattr(bench.diagnosis, "assign", slowly)
+        await bench.batching.put(photograph(0))
+        await asyncio.wait_for(loading.wait(), 5)
+        assert bench.journal._in_work == set()
+        go_on.set()
+        await bench.until_published(1)
 
 
 async def test_after_two_deaths_it_is_not_decoded_any_more(bench) -> None:

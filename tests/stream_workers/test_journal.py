@@ -29,12 +29,13 @@ POSITIONS = [Position(0, 5), Position(3, 1_000_000)]
 
 def work(directory, positions, ended, orderly) -> None:
     journal = Journal(directory, "topic")
-    journal.begin(positions)
-    journal.end(ended)
-    if orderly:
-        journal.close()
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
+    with journal.working_on(positions[len(ended) :]):
+        with journal.working_on(ended):
+            pass
+        if orderly:
+            journal.close()
+            os._exit(0)
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def child(directory, positions, ended=(), *, orderly=False) -> None:
@@ -48,6 +49,22 @@ def test_a_kill_accuses_what_was_in_work(tmp_path, open_journal) -> None:
     child(tmp_path, POSITIONS, ended=POSITIONS[:1])
     journal = open_journal()
     assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
+
+
+def test_an_exception_accuses_too(tmp_path, open_journal) -> None:
+    journal = open_journal()
+    with pytest.raises(ZeroDivisionError), journal.working_on(POSITIONS):
+        raise ZeroDivisionError
+    journal._file.close()  # as the end of the process does
+    assert open_journal().deaths(POSITIONS[0]) == 1
+
+
+def test_a_shorter_list_takes_the_place_of_a_longer_one(tmp_path, open_journal) -> None:
+    many = [Position(7, offset) for offset in range(64)]
+    child(tmp_path, [*many, *POSITIONS], ended=many)
+    journal = open_journal()
+    assert [journal.deaths(position) for position in POSITIONS] == [1, 1]
+    assert not any(journal.deaths(position) for position in many)
 
 
 def test_deaths_add_up(tmp_path, open_journal) -> None:
@@ -65,9 +82,8 @@ def test_the_living_are_left_alone(tmp_path, open_journal) -> None:
     go_on = multiprocessing.get_context("fork").Event()
 
     def hold() -> None:
-        journal = Journal(tmp_path, "topic")
-        journal.begin(POSITIONS)
-        go_on.wait(30)
+        with Journal(tmp_path, "topic").working_on(POSITIONS):
+            go_on.wait(30)
 
     process = multiprocessing.get_context("fork").Process(target=hold)
     process.start()
@@ -100,7 +116,7 @@ def test_what_was_dealt_with_is_forgotten(tmp_path, open_journal) -> None:
     assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
 
 
-@pytest.mark.parametrize("damage", [b"", b"     999[[0", b"garbage", b"      14[[0,5],"])
+@pytest.mark.parametrize("damage", [b"", b"cut", b"     999[[0,5]]", bytes([1]) + bytes(15), b"\xff" * 24])
 def test_a_damaged_file_accuses_nobody(tmp_path, damage, open_journal) -> None:
     (tmp_path / "topic").mkdir()
     (tmp_path / "topic" / "1.journal").write_bytes(damage)

@@ -1,11 +1,13 @@
 """The whole worker, as a process, against a real broker."""
 
+import os
 import random
 import signal
 import time
 from datetime import UTC, datetime
 
 import pytest
+from confluent_kafka import ConsumerGroupState
 from examples import experiment
 from workers import KILLER, image_event, jpeg, write_model
 
@@ -67,11 +69,15 @@ def test_photographs_become_predictions_and_poison_dead_letters(cluster, start_w
 
 
 def test_nothing_is_committed_before_its_prediction_is_stored(cluster, start_worker) -> None:
-    """Fails without `noack`, and where a later photograph is acknowledged before an earlier one."""
-    worker = start_worker(seconds=0.5)
+    """Fails without `noack`, and where a later photograph is acknowledged before an earlier one.
+
+    A batch takes longer than a look at the topics.
+    """
+    worker = start_worker(seconds=2)
     before = sum(cluster.committed().values())
-    positions = cluster.produce(*events(150))
-    cluster.wait_for(positions[:1])
+    positions = cluster.produce(*events(96))
+    while not cluster.predictions().keys() & set(positions):
+        time.sleep(0.2)
     for _ in range(12):
         committed = cluster.committed()
         predicted = cluster.predictions().keys()
@@ -161,6 +167,20 @@ def test_sigterm_while_the_broker_is_away(own_broker, cluster, start_worker) -> 
     cluster.wait_for(positions, seconds=60)
 
 
+def test_sigterm_while_the_group_waits_for_a_killed_member(cluster, start_worker) -> None:
+    """The stop has to be forced; nothing was in work, so all is well."""
+    killed = start_worker(LEAF_WORKER_SESSION_TIMEOUT_S=30)
+    cluster.wait_for(cluster.produce(*events(10)))
+    killed.kill()
+    joining = start_worker()
+    while cluster.state() != ConsumerGroupState.PREPARING_REBALANCING:
+        time.sleep(0.1)
+    started = time.monotonic()
+    joining.stop()
+    assert joining.returncode == 0
+    assert 6 < time.monotonic() - started < 10
+
+
 @pytest.mark.parametrize("behaviour", ["broken", "unreadable"])
 def test_the_process_exits_when_a_task_dies(cluster, start_worker, behaviour) -> None:
     """One that went on would sooner or later acknowledge past the photograph it had dropped."""
@@ -177,18 +197,35 @@ def test_the_process_exits_when_a_task_dies(cluster, start_worker, behaviour) ->
     cluster.wait_for(positions)
 
 
-def test_experiments_and_new_versions_are_followed(cluster, start_worker, models) -> None:
+def test_new_versions_are_followed_and_a_refused_one_is_tried_again_at_sighup(cluster, start_worker, models) -> None:
+    def define(number: int, arm: str) -> None:
+        arms = [Arm(name=arm, model="flat", version=arm, weight=1.0)]
+        record = experiment(version=number, arms=arms, shadows=[], effective_at=datetime.now(UTC)).envelope()
+        cluster.producer.produce(EXPERIMENTS.name, key=record.key, value=record.value, headers=record.headers())
+        cluster.producer.flush(10)
+
+    def answered() -> tuple[str, str, int | None]:
+        (position,) = cluster.produce(*events(1))
+        (prediction,) = cluster.wait_for([position])[position]
+        return prediction.answer.arm, prediction.answer.version, prediction.experiment_version
+
     worker = start_worker()
-    cluster.wait_for(cluster.produce(*events(1)))
+    assert answered() == ("flat", "1", None)
     write_model(models, version="2")
-    arms = [Arm(name="two", model="flat", version="2", weight=1.0)]
-    record = experiment(arms=arms, shadows=[], effective_at=datetime.now(UTC)).envelope()
-    cluster.producer.produce(EXPERIMENTS.name, key=record.key, value=record.value, headers=record.headers())
-    cluster.producer.flush(10)
+    define(1, "2")
     time.sleep(2)
-    (position,) = cluster.produce(*events(1))
-    (prediction,) = cluster.wait_for([position])[position]
-    assert (prediction.answer.arm, prediction.answer.version) == ("two", "2")
-    assert (prediction.experiment, prediction.experiment_version) == ("default", 1)
+    assert answered() == ("2", "2", 1)
+    write_model(models, version="3")
+    (models / "flat" / "3" / "weights.npz").write_bytes(b"half a copy")
+    define(2, "3")
+    deadline = time.monotonic() + 60
+    while "flat@3 is refused" not in worker.log.read_text():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert answered() == ("3", "2", 2)
+    write_model(models, version="3")
+    os.kill(worker.pid, signal.SIGHUP)
+    while answered() != ("3", "3", 2):
+        assert time.monotonic() < deadline
     worker.stop()
     assert worker.returncode == 0

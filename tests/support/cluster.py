@@ -4,7 +4,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    ConsumerGroupState,
+    KafkaError,
+    KafkaException,
+    Message,
+    Producer,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from schemas.image import ImageEvent
@@ -102,6 +112,11 @@ class Cluster:
             return {offset.partition: offset.offset for offset in offsets if offset.offset >= 0}
         finally:
             consumer.close()
+
+    def state(self) -> ConsumerGroupState:
+        """Of the group."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0})
+        return admin.describe_consumer_groups([self.group])[self.group].result(10).state
 
     def wait_for(self, positions: Sequence[Position], seconds: float = 40) -> dict[Position, list[Prediction]]:
         """The predictions, as soon as each position has one."""

@@ -1,4 +1,5 @@
-"""`python -m replayers SECONDS ARGUMENTS...`: `leaf replay` with the test double's engine, `SECONDS` a batch.
+"""`python -m replayers SECONDS|shipped ARGUMENTS...`: `leaf replay` with the test double's engine, `SECONDS` a batch,
+or with the models as they are shipped.
 
 It is not nice: on a busy machine the tests would wait for their turn.
 """
@@ -11,9 +12,10 @@ from stream_workers.replay import cli
 
 
 def main() -> None:
-    seconds = float(sys.argv[1])
     cli.yield_processor = lambda: None
-    cli.load_engine = lambda *_: FlatEngine(seconds=seconds)
+    if sys.argv[1] != "shipped":
+        seconds = float(sys.argv[1])
+        cli.load_engine = lambda *_: FlatEngine(seconds=seconds)
     cli.app(args=sys.argv[2:], prog_name="leaf replay")
 
 

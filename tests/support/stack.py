@@ -5,12 +5,12 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
 
 from ops.process import Process, free_port
-from ops.services import answers
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,14 +63,14 @@ class Stack:
 
 
 def start(var: Path, **env: str) -> Stack:
-    """Run `leaf up` until the page's own port answers that everything is ready."""
+    """Run `leaf up` until it prints the page's address."""
     port = free_port()
-    url = f"http://127.0.0.1:{port}"
-
     clean = {"LEAF_VAR": str(var), "PORT": str(port), "PYTHONPATH": str(ROOT)}
+    printed = Event()
     process = Process(
         "leaf up", [sys.executable, "-m", "ops.leaf", "up"], log=var / "up.log", env=clean | env, cwd=ROOT,
-        ready=lambda: answers(f"{url}/readyz"), start_seconds=120, stop_seconds=60,
+        ready=printed.is_set, start_seconds=120, stop_seconds=60,
     )  # fmt: skip
+    process.on_line = lambda _name, line: printed.set() if "Leafstream is up" in line else None
     process.start()
-    return Stack(process, var, url)
+    return Stack(process, var, f"http://127.0.0.1:{port}")

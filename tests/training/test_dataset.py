@@ -48,6 +48,14 @@ def test_a_folder_and_its_zip_hold_the_same_photographs(tmp_path: Path) -> None:
     assert count(tree) == count(tmp_path / "tree.zip") == 3
 
 
+def test_a_class_folder_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"x")
+    (tmp_path / "tree").mkdir()
+    (tmp_path / "tree" / "healthy").symlink_to(tmp_path / "elsewhere")
+    assert [(item.path, item.label) for item in photographs(tmp_path / "tree")] == [("healthy/a.png", "healthy")]
+
+
 def test_what_is_no_label_is_yielded_without_one_so_that_it_can_be_named(tmp_path: Path) -> None:
     (tmp_path / "stray.png").write_bytes(b"x")
     (tmp_path / "healthy").mkdir()

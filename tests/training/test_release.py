@@ -130,6 +130,20 @@ def test_continuing_from_a_released_model_starts_with_its_weights(released: Rele
     np.testing.assert_allclose(network.predict(images(), verbose=0)["logits"], exact.logits, rtol=1e-4, atol=1e-4)
 
 
+def test_continuing_from_the_average_of_a_run_starts_with_its_weights(released: Release, tiny: str) -> None:
+    from stream_workers.engines.networks import build_network
+    from training.cpu_kernels import REPLACEMENTS
+    from training.transfer import initialise
+
+    run = released.directory.parents[2] / "run"
+    network = build_network(tiny, px=64, replace=REPLACEMENTS)
+    initialise(network, str(run / "average.weights.h5"), run)
+    plain = build_network(tiny, px=64)
+    plain.load_weights(run / "average.weights.h5")
+    for loaded, expected in zip(network.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_array_equal(loaded, expected)
+
+
 def test_exporting_before_training_says_what_to_do(tmp_path: Path) -> None:
     empty = Prepared(np.zeros((1, 128, 128, 4), np.uint8), np.zeros(1, np.int64), "")
     recipe = Recipe(architecture="resnet50", batch=1, learning_rate=1)

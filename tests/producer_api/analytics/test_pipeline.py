@@ -81,6 +81,11 @@ async def test_20_000_predictions_are_counted_exactly_and_a_planted_difference_i
     assert {(row, col): n for row, line in shadow["disagreement"].items() for col, n in line.items()} == pairs
     assert shadow["healthy"]["only_first"] == sum(n for (a, b), n in pairs.items() if a == "healthy" != b)
     assert shadow["healthy"]["only_second"] == sum(n for (a, b), n in pairs.items() if b == "healthy" != a)
+    judged = [(p.answer.label, p.shadows[0].label, true[p.image_id]) for p in predictions if p.image_id in true]
+    right = Counter((answered == label, other == label) for answered, other, label in judged)
+    assert [shadow["correct"][name] for name in ("both", "only_first", "only_second", "neither")] == [
+        right[cell] for cell in ((True, True), (True, False), (False, True), (False, False))
+    ]
 
     # One camera's share of it.
     camera = (await api.get("/analytics/experiments/x", params=SINCE | {"camera": "camera-1"})).json()

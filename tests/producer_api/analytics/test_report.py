@@ -90,9 +90,13 @@ def test_a_shadow_and_its_disagreement():
     pairs = {("healthy", "healthy"): 50, ("healthy", "leaf_mold"): 8, ("leaf_mold", "healthy"): 1}
     counts = Counter({("shadow", "next", *pair): number for pair, number in pairs.items()})
     counts["shadow", "next", "leaf_mold", "leaf_mold"] = 41
+    counts |= {("shadow_right", "next", "1", "0"): 2, ("shadow_right", "next", "0", "1"): 11}
     [report] = shadow_reports(counts)
     assert (report.name, report.images, report.agree.count) == ("next", 100, 91)
     assert report.disagreement["healthy"] == {"healthy": 50, "leaf_mold": 8}
     healthy = report.healthy
     assert (healthy.both, healthy.only_first, healthy.only_second, healthy.neither) == (50, 8, 1, 41)
     assert healthy.p_value == pytest.approx(20 / 512)  # two-sided binomial of 1 in 9
+    correct = report.correct
+    assert (correct.both, correct.only_first, correct.only_second, correct.neither) == (0, 2, 11, 0)
+    assert correct.p_value == pytest.approx(184 / 8192)  # two-sided binomial of 2 in 13

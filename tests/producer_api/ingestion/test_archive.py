@@ -1,3 +1,4 @@
+import threading
 import zipfile
 
 import pytest
@@ -5,6 +6,8 @@ from photographs import jpeg
 
 from producer_api.ingestion.archive import archived, entries, open_archive
 from producer_api.ingestion.feed import Feed
+from producer_api.ingestion.settings import IngestSettings
+from producer_api.ingestion.source import open_source
 from schemas.errors import ConfigurationError, ImageTooLargeError, TruncatedImageError
 
 
@@ -49,3 +52,13 @@ def test_no_zip_at_all(tmp_path):
     (tmp_path / "a.zip").write_bytes(b"PK\x05\x06 or not")
     with pytest.raises(ConfigurationError, match="no readable zip"):
         open_archive(str(tmp_path / "a.zip"))
+
+
+def test_half_a_zip_is_not_taken_for_a_video(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(5):
+            archive.writestr(f"{number}.jpg", jpeg(number))
+    path.write_bytes(path.read_bytes()[:-400])
+    with pytest.raises(ConfigurationError, match="no readable zip"):
+        open_source(Feed.of(source=str(path), camera="roof"), IngestSettings(), threading.Event(), patient=False)

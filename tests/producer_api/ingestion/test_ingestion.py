@@ -20,6 +20,7 @@ from ops.topics import create_topics
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.ingestion import Ingestion
 from producer_api.ingestion.log import Log
+from producer_api.ingestion.pace import Pace
 from producer_api.ingestion.settings import IngestSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.image import ImageEvent
@@ -233,6 +234,22 @@ def test_paced_by_the_workers_answers(settings, camera, tmp_path):
 
 
 @pytest.mark.broker
+def test_an_answer_is_noticed_at_once(settings):
+    """Where it waited for more of them, an ingest would send in bursts, and uploads would queue behind each."""
+    producer = Producer({"bootstrap.servers": settings.kafka, "linger.ms": 0})
+    seconds = []
+    with Pace(Log(settings, PREDICTIONS), settings) as pace:
+        for number in range(10):
+            pace.sent(f"{number}")
+            start = time.monotonic()
+            producer.produce(PREDICTIONS.name, b"{}", headers={"ce_imageid": f"{number}"}, partition=0)
+            producer.flush(5)
+            until(lambda: not pace.unanswered)
+            seconds.append(time.monotonic() - start)
+    assert min(seconds[1:]) < 0.1
+
+
+@pytest.mark.broker
 def test_one_ingest_per_source(settings, camera, tmp_path):
     feed = Feed.of(source=str(fill(tmp_path / "in", 1)), camera=camera)
     with pytest.raises(ConfigurationError, match="ingested already"):
@@ -240,9 +257,13 @@ def test_one_ingest_per_source(settings, camera, tmp_path):
 
 
 @pytest.mark.broker
-def test_a_source_that_is_not_there_is_said_so(settings, camera, tmp_path):
-    with pytest.raises(ConfigurationError, match="does not exist"):
-        ingest(settings, Feed.of(source=str(tmp_path / "nothing"), camera=camera))
+def test_a_source_that_is_not_there_is_said_so_and_nothing_else(settings, camera, tmp_path):
+    command = [sys.executable, "-m", "ops.leaf", "ingest", str(tmp_path / "nothing"), "--camera", camera]
+    environment = os.environ | {"KAFKA": settings.kafka}
+    failed = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    assert "does not exist" in failed.stderr
 
 
 def test_no_broker_is_said_so(camera, tmp_path, monkeypatch):

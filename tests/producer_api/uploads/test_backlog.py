@@ -1,6 +1,9 @@
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError
 
 from producer_api.errors import BacklogError
+from producer_api.uploads import backlog
 from producer_api.uploads.backlog import Backlog, Backpressure, History
 
 
@@ -49,3 +52,25 @@ def test_refuses_above_the_age_and_only_then():
     backpressure.backlog = Backlog(1, 61)
     with pytest.raises(BacklogError):
         backpressure.check()
+
+
+class Coordinator:
+    """A broker that has just started: the group's offsets are not loaded, and the answer says so as a whole."""
+
+    async def list_consumer_group_offsets(self, *_args, **_kwargs):
+        return {}
+
+    async def beginning_offsets(self, partitions):
+        return dict.fromkeys(partitions, 0)
+
+    end_offsets = beginning_offsets
+
+
+async def test_a_coordinator_that_still_loads_is_an_outage_and_no_end(monkeypatch):
+    async def partitions(_consumer):
+        return [TopicPartition("leaf.images", 0)]
+
+    monkeypatch.setattr(backlog, "_partitions", partitions)
+    backpressure = Backpressure("", every_seconds=2, max_age_seconds=60, broker_times=True)
+    with pytest.raises(KafkaError):
+        await backpressure._sample(Coordinator(), Coordinator())

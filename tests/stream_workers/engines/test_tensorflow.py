@@ -1,5 +1,6 @@
 """The reference engine against the default one, on the models that are served."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from workers import write_model
 
 from schemas.card import CARD_FILE, ModelCard
-from schemas.errors import ModelError
+from schemas.errors import ConfigurationError, ModelError
 from stream_workers.decoding import decode
 from stream_workers.engines import load_engine
 
@@ -38,3 +39,11 @@ def test_a_card_without_the_file(tmp_path) -> None:
     card = write_model(tmp_path, files={})
     with pytest.raises(ModelError, match=r"has no weights\.npz"):
         load_engine("tensorflow", tmp_path / "flat" / "1", card)
+
+
+def test_where_tensorflow_is_left_out_the_error_says_which_image_has_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    monkeypatch.delitem(sys.modules, "stream_workers.engines.tensorflow", raising=False)
+    with pytest.raises(ConfigurationError, match="tensorflow is not installed") as caught:
+        load_engine("tensorflow", tmp_path, write_model(tmp_path))
+    assert "ENGINE=tensorflow" in caught.value.remedy

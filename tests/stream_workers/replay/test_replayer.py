@@ -212,12 +212,13 @@ def test_a_chosen_model_or_as_the_experiment_assigned(cluster, replay, models, n
     assert {(p[0].answer.version, p[0].experiment) for p in fixed.values()} == {("2", None)}
 
 
-def test_a_model_that_is_not_there_is_refused(cluster, start, name):
+def test_a_model_that_is_not_there_is_refused_and_the_name_is_free(cluster, start, name):
     process = start("--run", name, *bounds(produce(cluster, 1)), "--model", "flat@9")
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "flat" in err
     assert "ModelError" in err
+    assert name not in Runs(cluster.bootstrap).all()
 
 
 def test_what_can_not_be_computed_is_failed(cluster, replay, name):
