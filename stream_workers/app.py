@@ -7,6 +7,7 @@ import faust
 from schemas.settings import var_dir
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES
 from stream_workers.settings import WorkerSettings
+from stream_workers.topology import METADATA_MAX_AGE_MS
 
 MAX_RECORD_BYTES: Final = 2 * 1024 * 1024
 """Above the broker's limit of 1 MiB, so that even the largest poison fits into a dead letter."""
@@ -32,6 +33,7 @@ def faust_app(settings: WorkerSettings) -> faust.App:
         broker_session_timeout=EMBEDDED_SESSION_S if embedded else settings.session_timeout_s,
         broker_heartbeat_interval=2,
         broker_rebalance_timeout=30,
+        consumer_metadata_max_age_ms=METADATA_MAX_AGE_MS,
         producer_acks=-1,
         producer_linger=0,  # in seconds: 5 holds every prediction back for 5 s
         producer_max_request_size=MAX_RECORD_BYTES,

@@ -14,6 +14,8 @@ log = logging.getLogger(__name__)
 
 EMBEDDED_TOPIC_ID = "embedded"
 """The in-memory broker knows no topic ids."""
+METADATA_MAX_AGE_MS = 5000
+"""A group's leader that has not heard of the topic yet hands out nothing until it hears of it: else for 5 minutes."""
 _SECONDS = 5
 _PARALLEL = (IMAGES.name, PREDICTIONS.name, UNPROCESSABLE.name, FAILED.name)
 

@@ -24,6 +24,7 @@ from stream_workers.replay.history import History, Stretch
 from stream_workers.replay.progress import Group
 from stream_workers.replay.speed import Speed
 from stream_workers.settings import WorkerSettings
+from stream_workers.topology import METADATA_MAX_AGE_MS
 
 log = logging.getLogger(__name__)
 
@@ -114,6 +115,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=2 * MAX_IMAGE_BYTES,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
             session_timeout_ms=int(self._settings.session_timeout_s * 1000),
             heartbeat_interval_ms=2000,
         )

@@ -56,11 +56,13 @@ class Bench:
         self.engine.batches.clear()
         self.engine.busy.clear()
         task = asyncio.create_task(self.batching.run())
-        yield task
-        self.engine.go_on.set()
-        task.cancel()
-        await asyncio.wait([task])
-        self.journal.close()
+        try:
+            yield task
+        finally:
+            self.engine.go_on.set()
+            task.cancel()
+            await asyncio.wait([task])
+            self.journal.close()
 
 
 @pytest.fixture
@@ -131,8 +133,10 @@ async def test_what_is_not_published_yet_counts_among_the_two_batches(models, tm
         for number in range(2 * LIMIT):
             await asyncio.wait_for(bench.batching.put(photograph(number)), 1)
         late = asyncio.create_task(bench.batching.put(photograph(2 * LIMIT)))
-        await asyncio.sleep(0.2)
-        assert sum(bench.engine.batches) == 2 * LIMIT
+        async with asyncio.timeout(10):
+            while sum(bench.engine.batches) < 2 * LIMIT:
+                await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
         assert not late.done()
         go_on.set()
         await asyncio.wait_for(late, 5)

@@ -181,6 +181,13 @@ def test_sigterm_while_the_group_waits_for_a_killed_member(cluster, start_worker
     assert 6 < time.monotonic() - started < 10
 
 
+def test_a_leader_that_had_not_heard_of_the_topic(cluster, start_worker) -> None:
+    """It hands out nothing, and the whole group would wait five minutes for its next look at the metadata."""
+    worker = start_worker(behaviour="uninformed")
+    cluster.wait_for(cluster.produce(*events(5)))
+    assert "Ignoring missing topic" in worker.log.read_text()
+
+
 @pytest.mark.parametrize("behaviour", ["broken", "unreadable"])
 def test_the_process_exits_when_a_task_dies(cluster, start_worker, behaviour) -> None:
     """One that went on would sooner or later acknowledge past the photograph it had dropped."""

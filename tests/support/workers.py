@@ -21,8 +21,10 @@ from schemas import logs
 from schemas.card import Calibration, ModelCard, Preprocessing
 from schemas.image import ImageEvent
 from schemas.labels import LABELS
+from schemas.topics import IMAGES
 from stream_workers.engines import Outputs
 from stream_workers.engines.engine import Images
+from stream_workers.models import Loader
 from stream_workers.photograph import Photograph, Position
 from stream_workers.settings import WorkerSettings
 from stream_workers.topology import images_topic_id
@@ -137,7 +139,23 @@ class UnreadableWorker(Worker):
         return super()._accept(event)
 
 
-BEHAVIOURS = {"": Worker, "broken": BrokenWorker, "unreadable": UnreadableWorker}
+class UninformedWorker(Worker):
+    """Leads its group, at first, while its metadata lack the topic: as happens when a broker has just started."""
+
+    def __init__(self, settings: WorkerSettings, topic_id: str, loader: Loader) -> None:
+        super().__init__(settings, topic_id, loader)
+        assignor = self._app.assignor
+        assign = assignor.assign
+
+        def uninformed(cluster, members):
+            assignor.assign = assign
+            cluster._partitions.pop(IMAGES.name)
+            return assign(cluster, members)
+
+        assignor.assign = uninformed
+
+
+BEHAVIOURS = {"": Worker, "broken": BrokenWorker, "unreadable": UnreadableWorker, "uninformed": UninformedWorker}
 
 
 def main() -> None:
