@@ -15,7 +15,7 @@ from rich.progress import Progress
 from stream_workers.engines.networks import build_network
 from training.augmentation import Strength
 from training.checkpoint import Checkpoint
-from training.cpu_kernels import REPLACEMENTS
+from training.cpu_kernels import REPLACEMENTS, multiplies_bfloat16
 from training.dataset import NEGATIVE
 from training.export import float_network, trained_part
 from training.prepared import Prepared, resized
@@ -45,7 +45,7 @@ class Trainer:
         self.recipe, self.directory, self.budget = recipe, directory, budget
         self._train, self._val = train, val
         keras.utils.set_random_seed(recipe.seed)
-        keras.mixed_precision.set_global_policy(recipe.precision)
+        keras.mixed_precision.set_global_policy(recipe.precision if multiplies_bfloat16() else "float32")
         self.network = build_network(recipe.architecture, replace=REPLACEMENTS)
         initialise(self.network, recipe.init, models)
         self.model = trained_part(self.network)

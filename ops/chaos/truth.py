@@ -73,21 +73,25 @@ async def results(urls: list[str], ids: set[str]) -> set[str]:
 
 
 def _records(bootstrap: str, topic: Topic) -> Iterator[Any]:
+    """Every record of a topic, each partition in order."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos-count", "enable.auto.commit": False})
     try:
-        partitions = consumer.list_topics(topic.name, timeout=READ_S).topics[topic.name].partitions
-        for partition in partitions:
+        starts, ends = [], {}
+        for partition in consumer.list_topics(topic.name, timeout=READ_S).topics[topic.name].partitions:
             low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=READ_S)
-            if low == high:
-                continue
-            consumer.assign([TopicPartition(topic.name, partition, low)])
-            while True:
-                message = consumer.poll(READ_S)
-                if message is None or message.error():
-                    msg = f"{topic.name} can't be read: {message.error() if message else 'no answer'}"
-                    raise RuntimeError(msg)
-                yield message
-                if message.offset() >= high - 1:
-                    break
+            if low < high:
+                starts.append(TopicPartition(topic.name, partition, low))
+                ends[partition] = high
+        consumer.assign(starts)
+        while ends:
+            message = consumer.poll(READ_S)
+            if message is None or message.error():
+                msg = f"{topic.name} can't be read: {message.error() if message else 'no answer'}"
+                raise RuntimeError(msg)
+            if (end := ends.get(message.partition())) is None:
+                continue  # it came after the look at the ends
+            yield message
+            if message.offset() >= end - 1:
+                del ends[message.partition()]
     finally:
         consumer.close()
