@@ -24,8 +24,8 @@ class WorkerSettings(ServiceSettings):
     engine: Literal["openvino", "tensorflow"] = "openvino"
     """What computes: OpenVINO int8 (x86) or TensorFlow (reference, any platform)."""
 
-    threads: int = Field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2), ge=1)
-    """Threads of each model's engine; default: half the cores, since the two arms compute side by side."""
+    threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
+    """Threads of each model's engine; default: as many as there are cores, for whichever of the arms takes longer."""
 
     batch_images: int = Field(32, ge=1, le=256)
     """Most photographs computed together. At most twice as many are decoded at any time."""

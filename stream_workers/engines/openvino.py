@@ -26,7 +26,13 @@ class OpenVinoEngine:
         self.ceiling = card.batch_ceiling.get(self.name, DEFAULT_CEILING)
         core = openvino.Core()
         self.sizes = [*(size for size in SIZES if size < self.ceiling), self.ceiling]
-        config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+        config = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            # Pinned, the threads of two models share the first cores, and each waits for whatever else runs there.
+            "ENABLE_CPU_PINNING": False,
+        }
         try:
             model = core.compile_model(str(directory / MODEL_FILE), "CPU", config)
             self._outputs = tuple(model.output(name) for name in Outputs._fields)
