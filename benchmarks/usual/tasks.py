@@ -18,12 +18,12 @@ from schemas.labels import LABELS
 
 app = Celery("usual", broker=os.environ["USUAL_REDIS"], backend=os.environ["USUAL_REDIS"])
 app.conf.update(
-    task_serializer="pickle",
-    accept_content=["pickle"],
+    accept_content=["json"],
     result_serializer="json",
     result_expires=3600,
     worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
+    worker_proc_alive_timeout=120,  # its default of 4 s kills, again and again, what is still importing TensorFlow
 )
 
 _models: dict[str, tuple[Any, int]] = {}

@@ -3,6 +3,7 @@
 `python -m ops.chaos.sabotage ROOM`, called by `make chaos ARGS="--sabotage sink"` or `worker`.
 """
 
+import os
 import re
 import sys
 from typing import Final
@@ -25,7 +26,8 @@ def sink() -> int:
 
 
 def worker() -> int:
-    """Events are acknowledged as soon as they are read: what a killed worker held is lost."""
+    """Events are acknowledged, and soon committed, when they are read: what a killed worker held is lost."""
+    os.environ["LEAF_WORKER_COMMIT_INTERVAL_S"] = "0.05"
     from stream_workers import __main__  # noqa: PLC0415
     from stream_workers.acknowledgement import Acknowledgement, Event  # noqa: PLC0415
     from stream_workers.photograph import Photograph  # noqa: PLC0415
