@@ -16,6 +16,7 @@ from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.summary import Summary
 from schemas import logs
 from schemas.errors import ConfigurationError, LeafError
+from schemas.priority import yield_processor
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -79,6 +80,8 @@ def ingest(  # noqa: PLR0913, PLR0917  each is an option
     if config and any(options.values()):
         msg = "with --config, each feed's options stand in the file"
         raise ConfigurationError(msg, "Write them there.")
+    if pace:
+        yield_processor()
     feeds = load(config) if config else [Feed.of(source=source, **options)]
     ingestion = Ingestion(IngestSettings(), feeds, paced=pace, patient=config is not None)
     stopped_by = _stop_on_signals(ingestion)

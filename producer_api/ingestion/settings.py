@@ -19,7 +19,7 @@ class IngestSettings(ServiceSettings):
     timezone: ZoneInfo = ZoneInfo("UTC")
     """Where the cameras' clocks are: neither EXIF nor file names say it."""
 
-    target_delay_ms: float = Field(5, gt=0)
+    target_delay_ms: float = Field(3, gt=0)
     """How much longer than on idle workers a picture may wait for its diagnosis before the ingest slows down."""
 
     max_unanswered: int = Field(512, ge=1)

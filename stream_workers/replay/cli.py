@@ -22,12 +22,12 @@ from schemas import logs
 from schemas.card import ModelCard
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.prediction import RunName
+from schemas.priority import yield_processor
 from schemas.replay import Run
 from stream_workers.engines import Engine, load_engine
 from stream_workers.models import Registry
 from stream_workers.replay.bounds import Bound, Range, resolve
 from stream_workers.replay.images import ImagesTopic
-from stream_workers.replay.priority import yield_processor
 from stream_workers.replay.progress import Group
 from stream_workers.replay.replayer import Replayer
 from stream_workers.replay.runs import Runs, agree, own_topic

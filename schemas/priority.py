@@ -1,4 +1,4 @@
-"""The last in the queue for the processor."""
+"""The last in the queue for the processor: what feeds and replays compute must not slow growers' uploads."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,8 @@ def yield_processor() -> None:
 
     Nice 19 has 1/68 of the weight of a process at the default. Where Linux first shares the processor out between
     sessions (autogroup, sched(7)), that counts only inside of one: there the program goes on as a child in a session of
-    its own, which is made nice as a whole. The parent hands signals on and ends as the child does.
+    its own, which is made nice as a whole. The parent hands signals on and ends as the child does; if it is killed, so
+    is the child, and with it whatever lock it holds.
     """
     with contextlib.suppress(OSError):
         if _AUTOGROUP.read_text().strip() == "1":
@@ -27,7 +28,7 @@ def yield_processor() -> None:
 def _go_on_in_own_session() -> None:
     child = os.fork()
     if not child:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         os.setsid()
         return
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -8,10 +8,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 CODE = """
 import os, sys, time
-from stream_workers.replay.priority import yield_processor
+from schemas.priority import yield_processor
 yield_processor()
 group = open('/proc/self/autogroup').read() if os.path.exists('/proc/self/autogroup') else 'nice 19'
 print(os.nice(0), group.split()[-1], os.getpid(), flush=True)
