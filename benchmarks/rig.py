@@ -40,10 +40,14 @@ def stack(directory: Path, **env: str) -> Iterator[tuple[str, dict[str, Any]]]:
     port = free_port()
     url = f"http://{LOOPBACK}:{port}"
 
+    def told() -> dict[str, Any]:
+        running: dict[str, Any] = json.loads((directory / "run.json").read_text())
+        return running
+
     settings = {"LEAF_VAR": str(directory), "PORT": str(port)} | env
     process = Process(
         "leaf up", [sys.executable, "-m", "ops.leaf", "up"], log=directory / "up.log", env=settings, cwd=ROOT,
-        ready=lambda: answers(f"{url}/readyz"), start_seconds=120, stop_seconds=60,
+        ready=lambda: answers(f"{url}/readyz") and "nginx" in told()["pids"], start_seconds=120, stop_seconds=60,
     )  # fmt: skip
     with process:
-        yield url, json.loads((directory / "run.json").read_text())
+        yield url, told()
