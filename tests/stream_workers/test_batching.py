@@ -84,7 +84,10 @@ async def test_the_next_batch_fills_while_one_is_computed(bench) -> None:
         await asyncio.to_thread(bench.engine.busy.wait, 5)
         for number in range(1, 4):
             await bench.batching.put(photograph(number))
-            await asyncio.sleep(0.02)
+        for _ in range(500):
+            if len(bench.batching._decoded) == 3:
+                break
+            await asyncio.sleep(0.01)
         bench.engine.go_on.set()
         await bench.until_published(4)
     assert bench.engine.batches == [1, 3]
