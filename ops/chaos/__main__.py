@@ -67,6 +67,7 @@ async def _count(fleet: Fleet, growers: Growers, monkey: Monkey) -> dict[str, An
     while (len(told) < len(topics.images) or counted < len(topics.images)) and time.monotonic() - still < SETTLE_S:
         await asyncio.sleep(1)
         fleet.revive()
+        fleet.wait_for_apis()
         more = await results(fleet.urls, topics.images - told)
         before, counted = counted, await _counted(fleet.urls[0])
         if more or counted != before:

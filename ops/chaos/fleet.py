@@ -50,8 +50,7 @@ class Fleet:
             for process in self.apis + self.sinks:
                 process.launch()
             self.scale(1)
-            for process in self.apis:
-                process.wait_ready()
+            self.wait_for_apis()
             self._stack = stack.pop_all()
         return self
 
@@ -72,6 +71,11 @@ class Fleet:
         for process in [*self.apis, *self.sinks, *self.workers]:
             if not process.alive():
                 process.launch()
+
+    def wait_for_apis(self) -> None:
+        """Wait until every API process answers: one may have been started a moment ago."""
+        for process in self.apis:
+            process.wait_ready()
 
     def of_kind(self, kind: str) -> list[Process]:
         """The processes of one kind."""
