@@ -29,6 +29,17 @@ class Gate(FlatEngine):
         return super().infer(images)
 
 
+class Held:
+    """Publishes when it is told to."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, batch) -> None:
+        self.begun.set()
+        await self.go_on.wait()
+
+
 class Bench:
     def __init__(self, models, directory, publish=None) -> None:
         self.engine = Gate()
@@ -126,21 +137,16 @@ async def test_never_more_than_two_batches_are_in_memory(bench) -> None:
 
 
 async def test_what_is_not_published_yet_counts_among_the_two_batches(models, tmp_path) -> None:
-    publishing, go_on = asyncio.Event(), asyncio.Event()
-
-    async def publish(batch) -> None:
-        publishing.set()
-        await go_on.wait()
-
+    publish = Held()
     bench = Bench(models, tmp_path, publish)
     async with bench.running():
         for number in range(2 * LIMIT):
             await asyncio.wait_for(bench.batching.put(photograph(number)), 5)
         late = asyncio.create_task(bench.batching.put(photograph(2 * LIMIT)))
-        await asyncio.wait_for(publishing.wait(), 10)  # so at least one of them is computed
+        await asyncio.wait_for(publish.begun.wait(), 10)  # so at least one of them is computed
         await asyncio.sleep(0.2)
         assert not late.done()
-        go_on.set()
+        publish.go_on.set()
         await asyncio.wait_for(late, 5)
         await bench.batching._until_idle()
 
@@ -154,20 +160,15 @@ async def test_order_is_kept(bench) -> None:
 
 
 async def test_the_next_batch_is_computed_while_one_is_published(models, tmp_path) -> None:
-    publishing, go_on = asyncio.Event(), asyncio.Event()
-
-    async def publish(batch) -> None:
-        publishing.set()
-        await go_on.wait()
-
+    publish = Held()
     bench = Bench(models, tmp_path, publish)
     async with bench.running():
         await bench.batching.put(photograph(0))
-        await asyncio.wait_for(publishing.wait(), 5)
+        await asyncio.wait_for(publish.begun.wait(), 5)
         bench.engine.busy.clear()
         await bench.batching.put(photograph(1))
         assert await asyncio.to_thread(bench.engine.busy.wait, 5)
-        go_on.set()
+        publish.go_on.set()
 
 
 async def test_a_dying_stage_ends_all(models, tmp_path) -> None:
@@ -224,16 +225,15 @@ async def put_many(bench, count) -> None:
 
 async def test_what_only_waits_is_not_in_work(models, tmp_path) -> None:
     """A kill that comes from outside while the broker is away accuses nobody: all is computed, or not begun."""
-
-    async def publish(batch) -> None:
-        await asyncio.Event().wait()
-
-    bench = Bench(models, tmp_path, publish)
-    async with bench.running():
-        putting = asyncio.create_task(put_many(bench, 10 * LIMIT))
-        async with asyncio.timeout(10):
-            while sum(bench.engine.batches) < 2 * LIMIT or bench.journal._in_work:  # noqa: ASYNC110
+    bench = Bench(models, tmp_path, Held())
+    async with bench.running(), asyncio.timeout(20):
+        for computed in (1, 2, 3):  # one is being published, one waits for that, one for the one that waits
+            await bench.batching.put(photograph(100 + computed))
+            while sum(bench.engine.batches) < computed:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        putting = asyncio.create_task(put_many(bench, 10 * LIMIT))
+        while bench.batching._begun < 2 * LIMIT or bench.journal._in_work:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
         assert bench.journal._in_work == set()
         putting.cancel()
 
