@@ -6,6 +6,7 @@ import faust
 
 from schemas.settings import var_dir
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES
+from stream_workers.consumer import STREAM_POLLS, UnhurriedConsumer
 from stream_workers.settings import WorkerSettings
 from stream_workers.topology import METADATA_MAX_AGE_MS
 
@@ -18,15 +19,16 @@ EMBEDDED_SESSION_S: Final = 6.0
 def faust_app(settings: WorkerSettings) -> faust.App:
     """The app, without agents."""
     embedded = settings.mode == "embedded"
-    return faust.App(
+    poll = -(-settings.batch_images // 2)
+    app = faust.App(
         settings.group,
         broker=";".join(f"aiokafka://{server}" for server in settings.kafka.split(",")),
         datadir=var_dir() / "faust",
         # A stop or a rebalance waits for what is in work; without this, unfinished work is committed on SIGTERM.
         stream_wait_empty=True,
         # Counted in photographs, not bytes: the default of 4096 is gigabytes.
-        stream_buffer_maxsize=settings.batch_images,
-        broker_max_poll_records=settings.batch_images,
+        stream_buffer_maxsize=STREAM_POLLS * poll,
+        broker_max_poll_records=poll,
         consumer_max_fetch_size=2 * MAX_IMAGE_BYTES,
         consumer_auto_offset_reset="earliest",
         broker_commit_interval=settings.commit_interval_s,
@@ -42,6 +44,8 @@ def faust_app(settings: WorkerSettings) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
     )
+    app.transport.Consumer = UnhurriedConsumer
+    return app
 
 
 def images(app: faust.App) -> faust.TopicT:

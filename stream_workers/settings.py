@@ -27,7 +27,7 @@ class WorkerSettings(ServiceSettings):
     threads: int = Field(default_factory=lambda: os.cpu_count() or 1, ge=1)
     """Threads of each model's engine; default: as many as there are cores, for whichever of the arms takes longer."""
 
-    batch_images: int = Field(32, ge=1, le=256)
+    batch_images: int = Field(64, ge=1, le=256)
     """Most photographs computed together. At most twice as many are decoded at any time."""
 
     attempts: int = Field(3, ge=1, le=10)

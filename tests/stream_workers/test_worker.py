@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from confluent_kafka import ConsumerGroupState
@@ -14,7 +15,7 @@ from workers import KILLER, image_event, jpeg, write_model
 from schemas.experiment import Arm
 from schemas.image import ImageEvent
 from schemas.labels import LABELS
-from schemas.topics import EXPERIMENTS
+from schemas.topics import EXPERIMENTS, PREDICTIONS
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -64,7 +65,7 @@ def test_photographs_become_predictions_and_poison_dead_letters(cluster, start_w
         assert dead[position].partition() == position[0]
     assert len(dead[poison[-1]].value()) == 900_000
     assert dead[poison[2]].value() == b""
-    traced = [dict(m.headers()).get("traceparent") for m in cluster.read("leaf.predictions")]
+    traced = [dict(m.headers()).get("traceparent") for m in cluster.read(PREDICTIONS.name)]
     assert traced.count(TRACE.encode()) >= 10
 
 
@@ -88,6 +89,16 @@ def test_nothing_is_committed_before_its_prediction_is_stored(cluster, start_wor
     worker.kill()
     start_worker()
     cluster.wait_for(positions)
+
+
+def test_a_backlog_is_worked_off_without_a_pause(cluster, start_worker) -> None:
+    """Faust's own consumer sleeps for a second whenever the stream's buffer is full: here two to four times."""
+    positions = cluster.produce(*events(800))
+    start_worker(seconds=0.05)
+    cluster.wait_for(positions)
+    stored = sorted(message.timestamp()[1] for message in cluster.read(PREDICTIONS.name))[-len(positions) :]
+    pauses = [later - earlier for earlier, later in pairwise(stored) if later - earlier > 500]
+    assert len(pauses) <= 1
 
 
 def test_kills_and_stops_lose_nothing(cluster, start_worker) -> None:
