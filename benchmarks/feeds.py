@@ -19,8 +19,8 @@ from schemas.topics import IMAGES, PREDICTIONS, REPLAYS, Topic
 
 ROUNDS: Final = 2
 PICTURES: Final = 10_000
-PAST: Final = 4000
-"""Images there are to replay before the first ingest."""
+PAST: Final = 8000
+"""Images there are to replay before the first ingest: a fast machine replays 270 a second."""
 UPLOADS_PER_S: Final = 10
 SECONDS: Final = 20
 WAIT_S: Final = 600

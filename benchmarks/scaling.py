@@ -22,7 +22,7 @@ from stream_workers.settings import WorkerSettings
 
 WORKERS: Final = (1, 2, 4)
 MS_PER_IMAGE: Final = 25
-IMAGES_PER_WORKER: Final = 400
+IMAGES_PER_WORKER: Final = 1000
 
 
 class WaitingEngine:
