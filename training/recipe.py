@@ -25,9 +25,9 @@ class Recipe(BaseModel):
     weight_decay: float = 0.02
     warm_up: float = 0.03
     """Share of the budget in which the learning rate rises."""
-    sizes: tuple[tuple[float, int], ...] = ((0.0, 64), (0.5, 96), (0.86, 112))
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 64), (0.45, 96), (0.84, 112))
     """(from this progress on, side in pixels): small images first (EfficientNetV2, arXiv:2104.00298)."""
-    gate_weight: float = 0.3
+    gate_weight: float = 1.0
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, per step."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"

@@ -13,7 +13,7 @@ from training.augmentation import Augmenter, Strength, degrade
 from training.dataset import NEGATIVE
 from training.prepared import Prepared
 
-NEGATIVE_SHARE = 0.15
+NEGATIVE_SHARE = 0.25
 """Share of a batch that shows no tomato leaf."""
 EMPTY_SHARE = 0.2
 """Share of those that is a bare background, so that a pasted leaf's surroundings don't mean `tomato`."""
