@@ -1,7 +1,7 @@
 """Random changes to one training photograph: geometry, background, colour, blur, noise and JPEG."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -37,6 +37,15 @@ class Strength:
         grown = min(1.0, 0.5 + progress)
         return cls(
             smallest_crop=0.85 - 0.3 * grown, turn=30 * grown, colour=grown, background=0.45, degrade=0.25 * grown
+        )
+
+    def scaled(self, background: float, colour: float) -> "Strength":
+        """With other backgrounds, and changes of colour, blur, noise and JPEG, so many times as often or as strong."""
+        return replace(
+            self,
+            background=self.background * background,
+            colour=self.colour * colour,
+            degrade=self.degrade * colour,
         )
 
 

@@ -107,6 +107,33 @@ def calibrate(architecture: Architecture, version: Version = "1", leaves: Leaves
     release.score(scored)
 
 
+@app.command()
+def ablate(
+    architecture: Architecture,
+    minutes: Annotated[float, typer.Option(help="Active training time of each variant.")] = 10,
+    leaves: Leaves = LEAVES,
+    threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")] = 0,
+) -> None:
+    """Train the recipe and variants without one part of it; the table goes to training/reports/."""
+    from training.ablation import VARIANTS, Ablation, ablation_table
+    from training.layout import splits
+    from training.prepared import Prepared
+    from training.recipe import RECIPES
+    from training.swapped import swap_backgrounds
+    from training.threads import limit
+
+    limit(threads)
+    data = WORK / "data"
+    swapped = swap_backgrounds(splits(leaves)["val"], data / "val_swapped")
+    train_split, val = Prepared.load(data / "train"), Prepared.load(data / "val")
+    ablation = Ablation(RECIPES[architecture], train_split, val, swapped, WORK / "ablation" / architecture)
+    found = {}
+    for variant in VARIANTS:
+        found[variant] = ablation.figures(variant, minutes * 60)
+        path = Path(__file__).parent / "reports" / f"ablation-{architecture}.md"
+        path.write_text(ablation_table(architecture, minutes, found))
+
+
 @app.command("all")
 def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES, version: Version = "1") -> None:
     """Prepare, train, export, calibrate and report both networks, from wherever the last run got to."""

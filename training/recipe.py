@@ -28,6 +28,12 @@ class Recipe(BaseModel):
     sizes: tuple[tuple[float, int], ...] = ((0.0, 64), (0.45, 96), (0.84, 112))
     """(from this progress on, side in pixels): small images first (EfficientNetV2, arXiv:2104.00298)."""
     gate_weight: float = 1.0
+    balance: float = 0.5
+    """Classes are drawn with probability ~ count to this power: 1 as they come, 0 all alike."""
+    background: float = 1.0
+    """Scale of the share of cut-out leaves that are put on another background."""
+    colour: float = 1.0
+    """Scale of the changes of colour and of the probability of blur, noise and JPEG artefacts."""
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, per step."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"

@@ -28,15 +28,15 @@ class Batch(NamedTuple):
 
 
 class Sampler:
-    """Draws classes with probability ~ sqrt(count), and each class's photographs in shuffled rounds."""
+    """Draws classes with probability ~ count ** balance, and each class's photographs in shuffled rounds."""
 
-    def __init__(self, data: Prepared, seed: int) -> None:
+    def __init__(self, data: Prepared, seed: int, balance: float = 0.5) -> None:
         self._random = np.random.default_rng(seed)
         self._augmenter = Augmenter(data)
         self._members = {label: np.flatnonzero(data.labels == label) for label in range(NEGATIVE, len(LABELS))}
         self._rounds: dict[int, list[int]] = {label: [] for label in self._members}
         self._empty_share = EMPTY_SHARE if len(self._members[NEGATIVE]) else 1.0
-        weights = np.array([len(self._members[label]) ** 0.5 for label in range(len(LABELS))])
+        weights = np.array([len(self._members[label]) ** balance for label in range(len(LABELS))])
         self._shares = weights / weights.sum()
 
     def batch(self, size: int, px: int, strength: Strength) -> Batch:

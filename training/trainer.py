@@ -85,7 +85,7 @@ class Trainer:
 
     def run(self) -> None:
         """Train until the budget is used up; Ctrl-C stops after saving a checkpoint."""
-        sampler = Sampler(self._train, self.recipe.seed + self.step)
+        sampler = Sampler(self._train, self.recipe.seed + self.step, self.recipe.balance)
         with Progress() as bar:
             task = bar.add_task(self.recipe.architecture, total=1.0)
             try:
@@ -102,7 +102,7 @@ class Trainer:
         px, frozen = self.recipe.px(self.progress), self.frozen
         saved = validated = self.active
         losses: list[float] = []
-        with closing(ahead(lambda: sampler.batch(self.recipe.batch, px, Strength.at(self.progress)))) as batches:
+        with closing(ahead(lambda: sampler.batch(self.recipe.batch, px, self._strength()))) as batches:
             self._advance(next(batches))  # tracing for a new size is not training time
             while self.progress < 1 and (self.recipe.px(self.progress), self.frozen) == (px, frozen):
                 began = time.monotonic()
@@ -119,6 +119,9 @@ class Trainer:
         self._record(px, losses)
         if frozen and not self.frozen:
             self._compile()
+
+    def _strength(self) -> Strength:
+        return Strength.at(self.progress).scaled(self.recipe.background, self.recipe.colour)
 
     def _advance(self, batch: Batch) -> float:
         self.model.optimizer.learning_rate = self.recipe.rate(self.progress)

@@ -1,0 +1,70 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training.augmentation import Strength
+from training.prepared import Prepared, prepare
+from training.recipe import RECIPES, Recipe
+from training.swapped import swap_backgrounds
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),  # Keras 3.15 with NumPy 2.4
+]
+
+
+@pytest.fixture(scope="module")
+def data(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Prepared, Path]:
+    folder = tmp_path_factory.mktemp("prepared")
+    val = prepare(leaves / "val.zip", folder / "val")
+    return (
+        prepare(leaves / "train.zip", folder / "train"),
+        val,
+        swap_backgrounds(leaves / "val.zip", folder / "swapped"),
+    )
+
+
+@pytest.mark.timeout(180)
+def test_a_variant_is_trained_once_and_its_figures_stand_in_the_table(
+    tiny: str, data: tuple[Prepared, Prepared, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import training.ablation as module
+
+    recipe = Recipe(architecture=tiny, batch=16, learning_rate=5e-3)
+    ablation = module.Ablation(recipe, *data, tmp_path)
+    found = ablation.figures("leaves on their own desks only", budget=3)
+    assert found.steps > 10
+    assert found.accuracy > 0.2, "ten coloured blobs; chance is 0.1"
+    assert Recipe.of(next(tmp_path.iterdir())).background == 0
+    monkeypatch.setattr(module, "Trainer", None)
+    assert ablation.figures("leaves on their own desks only", budget=3) == found
+    row = module.ablation_table("tiny", 0.05, {"leaves on their own desks only": found}).splitlines()[-1]
+    assert row.startswith(f"| leaves on their own desks only | {found.steps} | {found.accuracy:.3f} |")
+
+
+def test_each_variant_changes_the_recipe() -> None:
+    from training.ablation import VARIANTS
+
+    recipe = RECIPES["efficientnetb0"]
+    changed = [recipe.model_copy(update=update) for update in VARIANTS.values()]
+    assert changed[0] == recipe
+    assert all(one != recipe for one in changed[1:])
+    assert all(set(update) <= set(Recipe.model_fields) for update in VARIANTS.values())
+
+
+def test_scaled_to_nothing_a_photograph_keeps_desk_and_colours() -> None:
+    strength = Strength.at(0.5)
+    plain = strength.scaled(background=0, colour=0)
+    assert (plain.background, plain.colour, plain.degrade) == (0, 0, 0)
+    assert (plain.smallest_crop, plain.turn) == (strength.smallest_crop, strength.turn)
+    assert strength.scaled(1, 1) == strength
+
+
+def test_classes_as_often_as_they_come(data: tuple[Prepared, Prepared, Path]) -> None:
+    from training.sampling import Sampler
+
+    train = data[0]
+    kept = np.concatenate([np.flatnonzero(train.labels != 5), np.flatnonzero(train.labels == 5)[:2]])
+    shares = Sampler(Prepared(train.rgba[kept], train.labels[kept], ""), seed=0, balance=1)._shares
+    assert shares[5] == pytest.approx(2 / (2 + 9 * 8))
