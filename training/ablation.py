@@ -1,26 +1,21 @@
 """What each part of the recipe is worth: the same training without it, from scratch, at one size."""
 
-import io
-import json
-import logging
+import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import keras
-import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 from pydantic import BaseModel
-from sklearn.metrics import f1_score, roc_auc_score
 
-from training.dataset import NEGATIVE, index_of, photographs
+from stream_workers.engines import Outputs
 from training.export import float_network
-from training.prepared import Prepared, resized, square
+from training.inference import Served
+from training.metrics import metrics
+from training.prepared import Prepared, resized
 from training.recipe import Recipe
+from training.release import UNCALIBRATED
 from training.settling import settle
 from training.trainer import Trainer
-
-logger = logging.getLogger(__name__)
 
 PX: Final = 64
 VARIANTS: Final[dict[str, dict[str, float]]] = {
@@ -46,42 +41,41 @@ class Ablated(BaseModel):
 
 
 class Ablation:
-    """Trains the variants one after the other; what is done is kept, and a killed one continues where it was."""
+    """Trains the variants one after the other; what is done is kept, and a killed one continues where it was.
 
-    def __init__(self, recipe: Recipe, train: Prepared, val: Prepared, swapped: Path, directory: Path) -> None:
+    `directory` belongs to one budget, in active seconds: figures of another are not these.
+    """
+
+    def __init__(
+        self, recipe: Recipe, train: Prepared, val: Prepared, swapped: Prepared, directory: Path, budget: float
+    ) -> None:
         self._recipe = recipe.model_copy(update={"sizes": ((0.0, PX),)})
-        self._train, self._val, self._directory = train, val, directory
-        items = [item for item in photographs(swapped) if item.label]
-        self._swapped = np.stack([square(Image.open(io.BytesIO(item.content)).convert("RGB"), PX) for item in items])
-        self._swapped_labels = np.array([index_of(item.label or "") for item in items])
+        self._train, self._val, self._swapped = train, val, swapped
+        self._directory, self._budget = directory, budget
 
-    def figures(self, variant: str, budget: float) -> Ablated:
-        """Train this variant for so many active seconds, unless it is done, and score it."""
-        run = self._directory / variant.replace(" ", "-").replace("'", "").replace(",", "")
+    def figures(self, variant: str) -> Ablated:
+        """Train this variant, unless it is done, and score it."""
+        run = self._directory / re.sub(r"\W+", "-", variant)
         told = run / "figures.json"
         if not told.exists():
             run.mkdir(parents=True, exist_ok=True)
-            trainer = Trainer(
-                self._recipe.model_copy(update=VARIANTS[variant]), self._train, self._val, run, budget, run
-            )
+            recipe = self._recipe.model_copy(update=VARIANTS[variant])
+            trainer = Trainer(recipe, self._train, self._val, run, self._budget, run)
             trainer.run()
             told.write_text(self._score(trainer).model_dump_json())
             keras.backend.clear_session()
-        return Ablated.model_validate(json.loads(told.read_text()))
+        return Ablated.model_validate_json(told.read_bytes())
 
     def _score(self, trainer: Trainer) -> Ablated:
         network = float_network(self._recipe.architecture, trainer.average, PX)
         settle(network, self._train, PX)
-        logits, gate = _outputs(network, resized(self._val, PX))
-        tomato = self._val.labels != NEGATIVE
-        guessed, labels = logits.argmax(axis=1)[tomato], self._val.labels[tomato]
-        swapped, _ = _outputs(network, self._swapped)
+        plain, swapped = _figures(network, self._val), _figures(network, self._swapped)
         return Ablated(
             steps=trainer.step,
-            accuracy=float((guessed == labels).mean()),
-            macro_f1=float(f1_score(labels, guessed, average="macro")),
-            swapped_accuracy=float((swapped.argmax(axis=1) == self._swapped_labels).mean()),
-            gate_auroc=float(roc_auc_score(tomato, gate)),
+            accuracy=plain["accuracy"],
+            macro_f1=plain["macro_f1"],
+            swapped_accuracy=swapped["accuracy"],
+            gate_auroc=plain["gatekeeper_auroc"],
         )
 
 
@@ -101,6 +95,7 @@ def ablation_table(architecture: str, minutes: float, found: dict[str, Ablated])
     return "\n".join(lines) + "\n"
 
 
-def _outputs(network: keras.Model, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    found = network.predict(images, batch_size=64, verbose=0)
-    return found["logits"], found["gate"].reshape(-1)
+def _figures(network: keras.Model, data: Prepared) -> dict[str, Any]:
+    said = network.predict(resized(data, PX), batch_size=64, verbose=0)
+    outputs = Outputs(said["logits"], said["gate"].reshape(-1), said["evidence"])
+    return metrics(Served(outputs, data.labels, [], []), UNCALIBRATED)

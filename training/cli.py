@@ -118,19 +118,20 @@ def ablate(
     from training.ablation import VARIANTS, Ablation, ablation_table
     from training.layout import splits
     from training.prepared import Prepared
+    from training.prepared import prepare as prepare_split
     from training.recipe import RECIPES
     from training.swapped import swap_backgrounds
     from training.threads import limit
 
     limit(threads)
-    data = WORK / "data"
-    swapped = swap_backgrounds(splits(leaves)["val"], data / "val_swapped")
+    data, directory = WORK / "data", WORK / "ablation" / architecture / f"{minutes:g}-minutes"
+    swapped = prepare_split(swap_backgrounds(splits(leaves)["val"], data / "val_swapped"), data / "val_swapped")
     train_split, val = Prepared.load(data / "train"), Prepared.load(data / "val")
-    ablation = Ablation(RECIPES[architecture], train_split, val, swapped, WORK / "ablation" / architecture)
+    ablation = Ablation(RECIPES[architecture], train_split, val, swapped, directory, minutes * 60)
+    path = Path(__file__).parent / "reports" / f"ablation-{architecture}.md"
     found = {}
     for variant in VARIANTS:
-        found[variant] = ablation.figures(variant, minutes * 60)
-        path = Path(__file__).parent / "reports" / f"ablation-{architecture}.md"
+        found[variant] = ablation.figures(variant)
         path.write_text(ablation_table(architecture, minutes, found))
 
 

@@ -15,30 +15,27 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def data(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Prepared, Path]:
+def data(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Prepared, Prepared, Prepared]:
     folder = tmp_path_factory.mktemp("prepared")
-    val = prepare(leaves / "val.zip", folder / "val")
-    return (
-        prepare(leaves / "train.zip", folder / "train"),
-        val,
-        swap_backgrounds(leaves / "val.zip", folder / "swapped"),
-    )
+    train, val = (prepare(leaves / f"{split}.zip", folder / split) for split in ("train", "val"))
+    swapped = prepare(swap_backgrounds(leaves / "val.zip", folder / "swapped"), folder / "swapped")
+    return train, val, swapped
 
 
 @pytest.mark.timeout(180)
 def test_a_variant_is_trained_once_and_its_figures_stand_in_the_table(
-    tiny: str, data: tuple[Prepared, Prepared, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: str, data: tuple[Prepared, Prepared, Prepared], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import training.ablation as module
 
     recipe = Recipe(architecture=tiny, batch=16, learning_rate=5e-3)
-    ablation = module.Ablation(recipe, *data, tmp_path)
-    found = ablation.figures("leaves on their own desks only", budget=3)
+    ablation = module.Ablation(recipe, *data, tmp_path, budget=3)
+    found = ablation.figures("leaves on their own desks only")
     assert found.steps > 10
     assert found.accuracy > 0.2, "ten coloured blobs; chance is 0.1"
     assert Recipe.of(next(tmp_path.iterdir())).background == 0
     monkeypatch.setattr(module, "Trainer", None)
-    assert ablation.figures("leaves on their own desks only", budget=3) == found
+    assert ablation.figures("leaves on their own desks only") == found
     row = module.ablation_table("tiny", 0.05, {"leaves on their own desks only": found}).splitlines()[-1]
     assert row.startswith(f"| leaves on their own desks only | {found.steps} | {found.accuracy:.3f} |")
 
@@ -61,7 +58,7 @@ def test_scaled_to_nothing_a_photograph_keeps_desk_and_colours() -> None:
     assert strength.scaled(1, 1) == strength
 
 
-def test_classes_as_often_as_they_come(data: tuple[Prepared, Prepared, Path]) -> None:
+def test_classes_as_often_as_they_come(data: tuple[Prepared, Prepared, Prepared]) -> None:
     from training.sampling import Sampler
 
     train = data[0]
