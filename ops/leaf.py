@@ -21,7 +21,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "replay": ("stream_workers.replay.cli:app", "Compute a part of the past again, beside the live numbers."),
     "replay-report": ("stream_workers.replay.report.cli:app", "Say what a replay changed."),
     "export": ("producer_api.export.cli:app", "Write predictions, feedback or results to a CSV or Parquet file."),
-    "evaluate": ("training.cli:evaluate", "Score a stored model on labelled photographs."),
+    "evaluate": ("training.scoring:app", "Score a stored model on labelled photographs."),
     "doctor": ("ops.cli:doctor", "Say what works, what does not, and what to do."),
 }
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -10,6 +10,8 @@ from schemas.errors import ModelError
 from schemas.labels import LABELS
 
 CARD_FILE = "card.json"
+WEIGHTS_FILE: Final = "weights.npz"
+"""The float16 weights, for the TensorFlow engine and for training on."""
 
 
 class Preprocessing(BaseModel):

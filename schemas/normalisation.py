@@ -25,6 +25,8 @@ MIN_SIDE: Final = 32
 """Shortest side of an image event, pixels."""
 QUALITIES: Final = (90, 75, 50)
 """JPEG qualities, tried until the event fits."""
+WHOLE_COLOUR: Final = 320
+"""Longest side, pixels, up to which colours keep their resolution: half of it would be less than the networks see."""
 FORMATS: Final = ("JPEG", "PNG", "WEBP")
 """And HEIF, which is told apart by its `ftyp` box."""
 _HEIC_STARTS: Final = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
@@ -162,9 +164,10 @@ def _upright(image: Image.Image) -> Image.Image:
 
 
 def _encoded(rgb: Image.Image) -> Normalised:
+    subsampling = "4:4:4" if max(rgb.size) <= WHOLE_COLOUR else "4:2:0"
     for quality in QUALITIES:
         out = io.BytesIO()
-        rgb.save(out, "JPEG", quality=quality, exif=b"", icc_profile=None, comment=b"")
+        rgb.save(out, "JPEG", quality=quality, subsampling=subsampling, exif=b"", icc_profile=None, comment=b"")
         if out.tell() <= MAX_IMAGE_BYTES:
             break
     return Normalised(out.getvalue(), rgb.width, rgb.height, None)

@@ -1,163 +1,134 @@
-"""Random changes to one training photograph: geometry, background, colour, blur, noise and JPEG."""
+"""Random changes to training photographs, computed in batches by Keras's backend, inside the training step.
 
-import io
-from dataclasses import dataclass, replace
+The sampler draws every random number beforehand, so that what happens here is a function of its inputs. Geometry is
+in pixels of the stored photographs: a warp is a matrix [2, 3] from output coordinates (-0.5 to 0.5) to source pixels.
+"""
 
-import cv2
+from typing import Any, Final
+
+import keras
 import numpy as np
+from keras import ops
 from numpy.typing import NDArray
-from PIL import Image
 
-from training.dataset import NEGATIVE
-from training.prepared import SIDE, Prepared
+from training.degradation import blurred, compressed
+from training.distillation import Distillation
+from training.prepared import SIDE
 
-Rgb = NDArray[np.uint8]
+INPUTS: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+    "leaf": ((), "int32"),
+    "warp": ((2, 3), "float32"),
+    "pasted": ((), "float32"),
+    "present": ((), "float32"),
+    "scene": ((), "int32"),
+    "scene_warp": ((2, 3), "float32"),
+    "flat": ((), "float32"),
+    "corners": ((2, 2, 3), "float32"),
+    "grain": ((), "float32"),
+    "shade": ((), "float32"),
+    "shadow": ((2,), "float32"),
+    "gain": ((3,), "float32"),
+    "saturation": ((), "float32"),
+    "contrast": ((), "float32"),
+    "blur": ((), "float32"),
+    "noise": ((), "float32"),
+    "quality": ((), "float32"),
+    "share": ((), "float32"),
+    "tomato": ((), "float32"),
+}
+"""Shape and type of what is drawn for each photograph: `leaf` and `scene` are positions in the prepared split.
 
-
-@dataclass(frozen=True)
-class Strength:
-    """How much is changed."""
-
-    smallest_crop: float
-    """Least share of the photograph's side that is kept."""
-    turn: float
-    """Largest rotation in degrees, on top of quarter turns and flips."""
-    colour: float
-    """Scale of brightness, contrast, saturation and hue changes."""
-    background: float
-    """Share of the cut-out leaves that are put on another background."""
-    degrade: float
-    """Probability of blur, noise and of JPEG compression, each."""
-
-    @classmethod
-    def at(cls, progress: float) -> "Strength":
-        """Grows with the image size (EfficientNetV2, arXiv:2104.00298), mild at the end (FixRes, arXiv:1906.06423)."""
-        if progress > 0.88:
-            return cls(smallest_crop=0.85, turn=10, colour=0.5, background=0.35, degrade=0.15)
-        grown = min(1.0, 0.5 + progress)
-        return cls(
-            smallest_crop=0.85 - 0.3 * grown, turn=30 * grown, colour=grown, background=0.45, degrade=0.25 * grown
-        )
-
-    def scaled(self, background: float, colour: float) -> "Strength":
-        """With other backgrounds, and changes of colour, blur, noise and JPEG, so many times as often or as strong."""
-        return replace(
-            self,
-            background=self.background * background,
-            colour=self.colour * colour,
-            degrade=self.degrade * colour,
-        )
+Where `pasted` is 1 the cut-out leaf (none, where `present` is 0) lies on another background: the warped scene or,
+where `flat` is 1, colours graded between four `corners` with `grain`; `shade` darkens where its `shadow`, moved so
+many pixels, falls. `blur` and `noise` are standard deviations, `quality` is JPEG's, 0 for none. `share` of the result
+is this photograph, the rest its mirror image in the batch. `tomato` says whether it shows a tomato leaf.
+"""
 
 
-class Augmenter:
-    """Draws training samples from a prepared split: `sample` is a pure function of the generator's state."""
+class Augmentation(keras.layers.Layer):  # type: ignore[misc]
+    """Drawn numbers (`INPUTS`, each [N, ...]) -> changed photographs, uint8 RGB [N, px, px, 3].
 
-    def __init__(self, data: Prepared) -> None:
-        self._data = data
-        self._negatives = np.flatnonzero(data.labels == NEGATIVE)
-        cut = np.zeros(len(data.labels), bool)
-        for start in range(0, len(cut), 512):
-            cut[start : start + 512] = data.rgba[start : start + 512, ::8, ::8, 3].any(axis=(1, 2))
-        self._cut = cut
-        self._scenes = self._negatives[~cut[self._negatives]]
-        self._desks = np.flatnonzero(cut)
+    Holds all photographs of a split in the backend's memory: 64 KiB each.
+    """
 
-    def sample(self, index: int, px: int, strength: Strength, random: np.random.Generator) -> Rgb:
-        """One changed photograph, uint8 RGB [px, px, 3]."""
-        rgba = self._warp(self._data.rgba[index], px, strength, random)
-        image = rgba[..., :3]
-        if self._cut[index] and random.random() < strength.background:
-            image = paste(rgba, self.background(px, random), random)
-        return degrade(recolour(image, strength.colour, random), strength.degrade, random)
+    def __init__(self, rgba: NDArray[np.uint8]) -> None:
+        super().__init__(name="augmentation", trainable=False, dtype="float32")
+        pixels = np.reshape(rgba, (-1, 4))
+        self.pixels = keras.Variable(pixels, trainable=False, dtype="uint8", name="pixels")
+        self.random = keras.random.SeedGenerator(0)
 
-    def background(self, px: int, random: np.random.Generator) -> Rgb:
-        """A leafless picture: an everyday scene, another photograph's desk, a flat or graded colour, or black."""
-        kind = random.uniform(0 if len(self._scenes) else 0.5, 1)
-        if kind < 0.5:
-            scene = self._data.rgba[random.choice(self._scenes)]
-            size = int(SIDE * random.uniform(0.3, 1.0))
-            top, left = random.integers(0, SIDE - size + 1, 2)
-            return turned(cv2.resize(scene[top : top + size, left : left + size, :3], (px, px)), random)
-        if kind < 0.75:
-            return turned(self._desk(px, random), random)
-        if kind < 0.9:
-            corners = random.uniform(0, 255, 3) + random.normal(0, 25, (2, 2, 3))
-            graded = cv2.resize(corners.astype(np.float32), (px, px), interpolation=cv2.INTER_LINEAR)
-            grain = random.normal(0, random.uniform(0, 12), (px, px, 1)).astype(np.float32)
-            return np.asarray(np.clip(graded + grain, 0, 255), np.uint8)
-        return np.zeros((px, px, 3), np.uint8)
+    def call(self, drawn: dict[str, Any], px: int) -> Any:
+        """Change one batch of photographs."""
+        image = self._on_background(drawn, px)
+        image = _recoloured(image, drawn)
+        image = blurred(image, drawn["blur"])
+        image = image + _each(drawn["noise"]) * self._normal(ops.shape(image))
+        image = ops.clip(image, 0, 255)
+        image = compressed(image, drawn["quality"])
+        share = _each(drawn["share"])
+        return ops.cast(ops.round(image * share + ops.flip(image, 0) * (1 - share)), "uint8")
 
-    def _desk(self, px: int, random: np.random.Generator) -> Rgb:
-        """The leafless corner of some other photograph, so that no desk belongs to a class."""
-        for _ in range(4 if len(self._desks) else 0):
-            rgba = self._data.rgba[random.choice(self._desks)]
-            size = int(random.integers(16, 40))
-            top, left = random.choice([0, SIDE - size], 2)
-            corner = rgba[top : top + size, left : left + size]
-            if not corner[..., 3].any():
-                patch = np.ascontiguousarray(corner[..., :3])
-                return np.asarray(cv2.resize(patch, (px, px), interpolation=cv2.INTER_CUBIC), np.uint8)
-        return np.full((px, px, 3), random.integers(0, 256, 3), np.uint8)
+    def _on_background(self, drawn: dict[str, Any], px: int) -> Any:
+        leaf = self._warped(drawn["leaf"], drawn["warp"], px)
+        moved = ops.concatenate([drawn["warp"][..., :2], drawn["warp"][..., 2:] + drawn["shadow"][..., None]], -1)
+        shadow = self._warped(drawn["leaf"], moved, px)[..., 3:] / 255
+        scene = self._warped(drawn["scene"], drawn["scene_warp"], px)[..., :3]
+        flat = _graded(drawn["corners"], px)
+        flat = flat + _each(drawn["grain"]) * self._normal((*ops.shape(flat)[:3], 1))
+        under = ops.where(_each(drawn["flat"]) > 0, ops.clip(flat, 0, 255), scene)
+        present = _each(drawn["present"])
+        under = under * (1 - _each(drawn["shade"]) * present * blurred(shadow, 2.0 * px / SIDE))
+        opaque = ops.where(_each(drawn["pasted"]) > 0, present * leaf[..., 3:] / 255, 1.0)
+        return leaf[..., :3] * opaque + under * (1 - opaque)
 
-    @staticmethod
-    def _warp(rgba: Rgb, px: int, strength: Strength, random: np.random.Generator) -> Rgb:
-        """Crop, stretch, turn and flip in one resampling."""
-        kept = random.uniform(strength.smallest_crop, 1.0)
-        stretch = np.exp(random.uniform(-0.12, 0.12))
-        angle = np.deg2rad(random.uniform(-strength.turn, strength.turn)) + random.integers(4) * np.pi / 2
-        flip = random.choice([-1.0, 1.0])
-        scale = kept * SIDE / px
-        cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
-        matrix = np.array([[cosine * flip * stretch, -sine, 0], [sine * flip * stretch, cosine, 0]])
-        slack = (1 - kept) * SIDE / 2
-        centre = SIDE / 2 + random.uniform(-slack, slack, 2)
-        matrix[:, 2] = centre - matrix[:, :2] @ np.array([px / 2, px / 2])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        whole = np.ascontiguousarray(rgba)
-        warped = cv2.warpAffine(whole, matrix, (px, px), flags=flags, borderMode=cv2.BORDER_REFLECT_101)
-        return np.asarray(warped, np.uint8)
+    def _warped(self, index: Any, warp: Any, px: int) -> Any:
+        """Sample photographs bilinearly, mirrored beyond their borders; float [N, px, px, 4]."""
+        along = (ops.arange(px, dtype="float32") + 0.5) / px - 0.5
+        at = warp[:, :, :1, None] * along[None, None, None, :] + warp[:, :, 1:2, None] * along[None, None, :, None]
+        at = ops.abs(at + warp[:, :, 2:, None] - 0.5)
+        at = ops.clip(SIDE - 1 - ops.abs(SIDE - 1 - at), 0, SIDE - 1)
+        low = ops.minimum(ops.floor(at), SIDE - 2)
+        right, below = ops.split((at - low)[..., None], 2, axis=1)
+        low = ops.cast(low, "int32")
+        first = ops.reshape(index, (-1, 1, 1)) * (SIDE * SIDE) + low[:, 1] * SIDE + low[:, 0]
+
+        def tap(offset: int) -> Any:
+            return ops.cast(ops.take(self.pixels, first + offset, axis=0), "float32")
+
+        right, below = right[:, 0], below[:, 0]
+        above = tap(0) * (1 - right) + tap(1) * right
+        return above * (1 - below) + (tap(SIDE) * (1 - right) + tap(SIDE + 1) * right) * below
+
+    def _normal(self, shape: Any) -> Any:
+        return keras.random.normal(shape, seed=self.random)
 
 
-def paste(rgba: Rgb, background: Rgb, random: np.random.Generator | None = None) -> Rgb:
-    """Put a cut-out leaf on a background; with `random`, sometimes with a soft shadow."""
-    alpha = rgba[..., 3:].astype(np.float32) / 255
-    under = background.astype(np.float32)
-    if random is not None and random.random() < 0.4:
-        shift = random.uniform(-6, 6, 2) * len(rgba) / SIDE
-        moved = cv2.warpAffine(rgba[..., 3], np.array([[1, 0, shift[0]], [0, 1, shift[1]]]), rgba.shape[1::-1])
-        shadow = cv2.GaussianBlur(moved, (0, 0), 2).astype(np.float32)[..., None] / 255
-        under = under * (1 - random.uniform(0.2, 0.6) * shadow)
-    return np.asarray(rgba[..., :3] * alpha + under * (1 - alpha), np.uint8)
+def augmented(
+    network: keras.Model, augmentation: Augmentation, px: int, distillation: Distillation | None = None
+) -> keras.Model:
+    """The network behind the augmentation: drawn numbers -> its outputs for images of side `px`."""
+    drawn = {name: keras.Input(shape, dtype=dtype, name=name) for name, (shape, dtype) in INPUTS.items()}
+    images = augmentation(drawn, px=px)
+    outputs = network(images)
+    if distillation:
+        outputs = {**outputs, "logits": distillation(images, outputs["logits"], drawn["tomato"])}
+    return keras.Model(drawn, outputs, name=f"augmented_{px}")
 
 
-def recolour(image: Rgb, amount: float, random: np.random.Generator) -> Rgb:
-    """Change brightness, contrast, saturation, white balance and (little) hue."""
-    pixels = image.astype(np.float32)
-    gain = np.exp(amount * random.normal(0, 0.16) + amount * random.normal(0, 0.05, 3))
-    grey = pixels.mean(axis=2, keepdims=True)
-    saturation = np.exp(amount * random.normal(0, 0.18))
-    contrast = np.exp(amount * random.normal(0, 0.13))
-    mean = float(grey.mean())
-    pixels = (grey + (pixels - grey) * saturation - mean) * contrast + mean
-    return np.asarray(np.clip(pixels * gain.astype(np.float32), 0, 255), np.uint8)
+def _each(value: Any) -> Any:
+    return ops.reshape(value, (-1, 1, 1, 1))
 
 
-def degrade(image: Rgb, probability: float, random: np.random.Generator) -> Rgb:
-    """Blur, noise and JPEG artefacts, as cameras add them."""
-    blur, noise, jpeg = random.random(3) < probability
-    if blur:
-        image = cv2.GaussianBlur(image, (0, 0), random.uniform(0.3, 1.0) * len(image) / 96)
-    if noise:
-        grain = random.normal(0, random.uniform(1, 8), image.shape).astype(np.float32)
-        image = np.clip(image + grain, 0, 255).astype(np.uint8)
-    if jpeg:
-        stream = io.BytesIO()
-        Image.fromarray(image).save(stream, "JPEG", quality=int(random.integers(40, 95)))
-        image = np.asarray(Image.open(stream).convert("RGB"))
-    return image
+def _graded(corners: Any, px: int) -> Any:
+    """Colours between those of the four corners [N, 2, 2, 3], float [N, px, px, 3]."""
+    along = (ops.arange(px, dtype="float32") + 0.5) / px
+    rows = corners[:, :1] + (corners[:, 1:] - corners[:, :1]) * along[None, :, None, None]
+    return rows[:, :, :1] + (rows[:, :, 1:] - rows[:, :, :1]) * along[None, None, :, None]
 
 
-def turned(image: Rgb, random: np.random.Generator) -> Rgb:
-    """A quarter turn and flip at random."""
-    image = np.rot90(image, int(random.integers(4)))
-    return np.ascontiguousarray(image[:, ::-1] if random.random() < 0.5 else image)
+def _recoloured(image: Any, drawn: dict[str, Any]) -> Any:
+    """Other saturation, contrast (about the mean) and gain per channel."""
+    grey = ops.mean(image, axis=-1, keepdims=True)
+    mean = ops.mean(grey, axis=(1, 2), keepdims=True)
+    image = (grey + (image - grey) * _each(drawn["saturation"]) - mean) * _each(drawn["contrast"]) + mean
+    return ops.clip(image * drawn["gain"][:, None, None, :], 0, 255)

@@ -32,21 +32,21 @@ class Checkpoint:
             state = json.loads(str(stored["state"]))
         return float(state["active"]), int(state["step"])
 
-    def restore_optimizer(self) -> None:
+    def restore_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Load the optimizer's state, where it was saved for as many trainable weights as there are now."""
         if not self._path.exists():
             return
-        variables = self._model.optimizer.variables
+        variables = optimizer.variables
         with np.load(self._path) as stored:
             if sum(name.startswith("optimizer_") for name in stored.files) == len(variables):
                 for index, variable in enumerate(variables):
                     variable.assign(stored[f"optimizer_{index}"])
 
-    def save(self, active: float, step: int) -> None:
+    def save(self, active: float, step: int, optimizer: keras.optimizers.Optimizer) -> None:
         """Write the state; a kill leaves the old one or the new one."""
         arrays: dict[str, Any] = {f"weight_{i}": _numpy(weight) for i, weight in enumerate(self._model.weights)}
         arrays |= {f"average_{i}": mean for i, mean in enumerate(self.average)}
-        arrays |= {f"optimizer_{i}": _numpy(v) for i, v in enumerate(self._model.optimizer.variables)}
+        arrays |= {f"optimizer_{i}": _numpy(v) for i, v in enumerate(optimizer.variables)}
         arrays["state"] = json.dumps({"active": active, "step": step})
         partial = self._path.with_suffix(".partial.npz")
         np.savez(partial, **arrays)

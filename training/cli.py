@@ -1,20 +1,22 @@
-"""`python -m training STEP`: one command per step, and `leaf evaluate`."""
+"""`python -m training STEP`: one command per step."""
 
-import json
 import logging
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import typer
-from rich.console import Console
-from rich.table import Table
+
+from training.scoring import evaluate
 
 LEAVES = Path("../shared/leaves")
 WORK = Path("var/training")
 MODELS = Path("models")
+
+SERVED: Final[dict[Literal["resnet50", "efficientnetb0"], int]] = {"efficientnetb0": 128, "resnet50": 160}
+"""Side in pixels at which each network is exported: where validation photographs are judged best (see README)."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,6 +55,9 @@ def train(
     init: Annotated[
         str, typer.Option(help="scratch, imagenet (downloads), a .weights.h5 file, or NAME@VERSION to continue.")
     ] = "scratch",
+    teacher: Annotated[
+        list[str] | None, typer.Option(help="NAME@VERSION whose answers are learnt beside the labels; may be repeated.")
+    ] = None,
     threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")] = 0,
 ) -> None:
     """Train one network; run again after a kill, it continues from its checkpoint."""
@@ -64,7 +69,10 @@ def train(
 
     limit(threads)
     data, run = WORK / "data", WORK / "runs" / architecture
-    recipe = RECIPES[architecture].model_copy(update={"init": init})
+    recipe = RECIPES[architecture].model_copy(update={"init": init, "teachers": tuple(teacher or ())})
+    if "@" in init:
+        recipe = recipe.continued(init, recipe.teachers)
+    recipe.make_way(run)
     trainer = Trainer(recipe, Prepared.load(data / "train"), Prepared.load(data / "val"), run, minutes * 60, MODELS)
     try:
         trainer.run()
@@ -136,14 +144,29 @@ def ablate(
 
 
 @app.command("all")
-def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES, version: Version = "1") -> None:
-    """Prepare, train, export, calibrate and report both networks, from wherever the last run got to."""
+def everything(
+    minutes: Minutes = 180,
+    leaves: Leaves = LEAVES,
+    versions: Annotated[tuple[str, str], typer.Option(help="Of the first round's models and of the second's.")] = (
+        "1",
+        "2",
+    ),
+) -> None:
+    """Prepare, train both networks from scratch, then again with both as teachers; export, calibrate and report.
+
+    What is there already, of this or a killed run, is not made again.
+    """
     if not (WORK / "data" / "train" / "labels.npy").exists():
         prepare(leaves)
-    for architecture in ("efficientnetb0", "resnet50"):
-        train(architecture, minutes)
-        export(architecture, version)
-        calibrate(architecture, version, leaves)
+    teachers: list[str] = []
+    for version in versions:
+        for architecture, px in SERVED.items():
+            if not (MODELS / architecture / version / "card.json").exists():
+                train(architecture, minutes, f"{architecture}@{versions[0]}" if teachers else "scratch", teachers)
+                export(architecture, version, px)
+        teachers = [f"{architecture}@{version}" for architecture in SERVED]
+    for architecture in SERVED:
+        calibrate(architecture, versions[-1], leaves)
     report(leaves)
 
 
@@ -180,41 +203,4 @@ def table(
         sys.stdout.write(model_table(MODELS))
 
 
-@app.command("evaluate")
-def evaluate_command(
-    path: Annotated[Path, typer.Argument(help="Folder tree or zip of <label>/<photograph>, any size.")],
-    model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; without a version, the newest.")],
-    engine: Annotated[Literal["openvino", "tensorflow"], typer.Option(help="What computes.")] = "openvino",
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-    models: Annotated[Path, typer.Option(help="Directory of the models.")] = MODELS,
-) -> None:
-    """Score a model on labelled photographs, decoded exactly as edge and worker do; bad files are counted and named."""
-    from training.evaluation import evaluate as evaluate_model
-    from training.evaluation import find_model
-
-    figures = evaluate_model(path, find_model(model, models), engine)
-    if as_json:
-        sys.stdout.write(json.dumps(figures) + "\n")
-    else:
-        _print(figures)
-
-
-def _print(figures: dict[str, object]) -> None:
-    console = Console()
-    summary, classes = Table(box=None, show_header=False), Table("class", "precision", "recall", "f1", "photographs")
-    for name, value in figures.items():
-        if isinstance(value, (int, float)):
-            summary.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
-    per_class = figures["per_class"]
-    assert isinstance(per_class, dict)
-    for label, one in per_class.items():
-        classes.add_row(label, *(f"{one[key]:.3f}" for key in ("precision", "recall", "f1")), str(one["support"]))
-    console.print(summary, classes)
-    bad = figures["bad_file_names"]
-    assert isinstance(bad, dict)
-    for name, reason in bad.items():
-        console.print(f"bad file {name}: {reason}", highlight=False)
-
-
-evaluate = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-evaluate.command()(evaluate_command)
+app.command()(evaluate)

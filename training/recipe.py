@@ -1,5 +1,6 @@
 """What is trained, and how learning rate and image size follow the progress."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Literal, Self
@@ -22,11 +23,15 @@ class Recipe(BaseModel):
     batch: int
     learning_rate: float
     """Peak, of AdamW."""
-    weight_decay: float = 0.02
+    weight_decay: float = 0.05
     warm_up: float = 0.03
     """Share of the budget in which the learning rate rises."""
-    sizes: tuple[tuple[float, int], ...] = ((0.0, 64), (0.45, 96), (0.84, 112))
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.45, 128))
     """(from this progress on, side in pixels): small images first (EfficientNetV2, arXiv:2104.00298)."""
+    teachers: tuple[str, ...] = ()
+    """`NAME@VERSION` each, of trained models whose answers are learnt beside the labels."""
+    distilled: float = 0.5
+    """Weight of the teachers' answers, of the labels the rest, where there are teachers."""
     gate_weight: float = 1.0
     balance: float = 0.5
     """Classes are drawn with probability ~ count to this power: 1 as they come, 0 all alike."""
@@ -34,13 +39,20 @@ class Recipe(BaseModel):
     """Scale of the share of cut-out leaves that are put on another background."""
     colour: float = 1.0
     """Scale of the changes of colour and of the probability of blur, noise and JPEG artefacts."""
+    mixed: float = 1.0
+    """Scale of the share of photographs that are mixed with another."""
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, per step."""
-    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
     seed: int = 0
 
     frozen: float = 0.1
     """Share of the budget in which a backbone with ImageNet weights stands still while the head learns."""
+
+    def continued(self, init: str, teachers: tuple[str, ...]) -> Self:
+        """For a network that is trained already: from the start at the last size, at a lower rate."""
+        update = {"init": init, "teachers": teachers, "learning_rate": 8e-4, "sizes": ((0.0, self.sizes[-1][1]),)}
+        return self.model_copy(update=update)
 
     @classmethod
     def of(cls, run: Path) -> Self:
@@ -55,6 +67,12 @@ class Recipe(BaseModel):
         """Leave the recipe beside the run's checkpoint."""
         (run / "recipe.json").write_text(self.model_dump_json(indent=1))
 
+    def make_way(self, run: Path) -> None:
+        """Keep a run of another recipe as `NAME-1`, `NAME-2` and so on, so that this one begins anew."""
+        if (run / "recipe.json").exists() and self.of(run) != self:
+            names = (run.with_name(f"{run.name}-{number}") for number in itertools.count(1))
+            run.rename(next(name for name in names if not name.exists()))
+
     def px(self, progress: float) -> int:
         """Side of the training images."""
         return next(px for start, px in reversed(self.sizes) if progress >= start)
@@ -68,6 +86,6 @@ class Recipe(BaseModel):
 
 
 RECIPES = {
-    "efficientnetb0": Recipe(architecture="efficientnetb0", batch=32, learning_rate=1.5e-3),
-    "resnet50": Recipe(architecture="resnet50", batch=64, learning_rate=1.2e-3, precision="mixed_bfloat16"),
+    "efficientnetb0": Recipe(architecture="efficientnetb0", batch=128, learning_rate=2e-3),
+    "resnet50": Recipe(architecture="resnet50", batch=128, learning_rate=1.5e-3),
 }

@@ -12,12 +12,12 @@ from training.calibration import fit
 from training.checkpoint import stored_average
 from training.drift import baselines
 from training.evaluation import evaluate
-from training.export import export, float_network
+from training.export import export
 from training.fingerprint import code_fingerprint
 from training.inference import serve
+from training.parts import float_network
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
-from training.settling import settle
 
 CALIBRATION_IMAGES = 320
 """Training photographs whose activations set the int8 ranges."""
@@ -36,7 +36,6 @@ class Release:
         """Write the files of a training run's averaged weights, with a card that is not calibrated yet."""
         weights, state = stored_average(run)
         network = float_network(recipe.architecture, weights, px)
-        settle(network, train, px)
         chosen = np.linspace(0, len(train.labels) - 1, CALIBRATION_IMAGES).astype(int)
         images = resized(Prepared(train.rgba[chosen], train.labels[chosen], ""), px)
         files = export(network, images, self.directory)
@@ -51,7 +50,12 @@ class Release:
             metrics={},
             data_fingerprint=train.fingerprint,
             code_fingerprint=code_fingerprint(),
-            recipe={**recipe.model_dump(exclude={"sizes"}), "sizes": str(recipe.sizes), **state},
+            recipe={
+                **recipe.model_dump(exclude={"sizes", "teachers"}),
+                "sizes": str(recipe.sizes),
+                "teachers": ", ".join(recipe.teachers),
+                **state,
+            },
             trained_at=datetime.now(UTC),
         )
         return self._save(card)

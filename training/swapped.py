@@ -1,14 +1,15 @@
 """Copies of a split with other backgrounds: what a model that learnt the desk fails on."""
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from schemas.labels import NOT_TOMATO_LEAF
-from training.augmentation import paste
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, photographs
 from training.prepared import square
@@ -34,9 +35,16 @@ def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: 
         raise DatasetError(msg, "Add some everyday photographs.")
     destination.parent.mkdir(parents=True, exist_ok=True)
     path = destination.with_suffix(".zip")
-    with zipfile.ZipFile(path, "w") as archive:
+    partial = path.with_suffix(f".{os.getpid()}.zip")  # both networks may be calibrated at once
+    with zipfile.ZipFile(partial, "w") as archive:
         for name, rgba in leaves:
             stream = io.BytesIO()
             Image.fromarray(paste(rgba, scenes[random.integers(len(scenes))])).save(stream, "PNG")
             archive.writestr(str(Path(name).with_suffix(".png")), stream.getvalue())
-    return path
+    return partial.replace(path)
+
+
+def paste(rgba: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Put a cut-out leaf [h, w, 4] on a background [h, w, 3]."""
+    alpha = rgba[..., 3:].astype(np.float32) / 255
+    return np.asarray(rgba[..., :3] * alpha + background * (1 - alpha), np.uint8)

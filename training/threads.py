@@ -1,12 +1,10 @@
 """How many threads TensorFlow may use."""
 
-import cv2
 import keras
 
 
 def limit(threads: int) -> None:
     """Cap TensorFlow's threads before it starts; 0 leaves it every core. Other backends: see their own variables."""
-    cv2.setNumThreads(1)  # augmentation has a thread of its own
     if threads and keras.backend.backend() == "tensorflow":
         import tensorflow as tf  # noqa: PLC0415  absent under other backends
 

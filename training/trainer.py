@@ -4,8 +4,8 @@ import json
 import logging
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -13,24 +13,26 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from stream_workers.engines.networks import build_network
-from training.augmentation import Strength
+from training.augmentation import Augmentation, augmented
 from training.checkpoint import Checkpoint
-from training.cpu_kernels import REPLACEMENTS, multiplies_bfloat16
 from training.dataset import NEGATIVE
-from training.export import float_network, trained_part
+from training.distillation import Distillation
+from training.kernels import REPLACEMENTS, multiplies_bfloat16
+from training.parts import float_network, trained_part
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
-from training.sampling import Batch, Sampler, ahead
-from training.transfer import IMAGENET, backbone_of, initialise
+from training.sampling import Sampler
+from training.strength import Strength
+from training.transfer import IMAGENET, backbone_of, initialise, stored_network
 
 logger = logging.getLogger(__name__)
 
+BURST = 2.0
+"""Seconds of training between looks at the clock: between steps the weights leave the backend's own memory."""
 LONGEST_STEP = 8.0
 """Seconds of one step that count as active: a paused process does not use up its budget."""
 SAVE_EVERY, VALIDATE_EVERY = 180.0, 420.0
 """Active seconds between checkpoints, and between looks at the validation split."""
-AVERAGE_EVERY = 4
-"""Steps between updates of the moving average, which copies all weights."""
 
 
 class Trainer:
@@ -40,21 +42,32 @@ class Trainer:
     """
 
     def __init__(
-        self, recipe: Recipe, train: Prepared, val: Prepared, directory: Path, budget: float, models: Path
+        self,
+        recipe: Recipe,
+        train: Prepared,
+        val: Prepared,
+        directory: Path,
+        budget: float,
+        models: Path,
     ) -> None:
         self.recipe, self.directory, self.budget = recipe, directory, budget
         self._train, self._val = train, val
         keras.utils.set_random_seed(recipe.seed)
-        keras.mixed_precision.set_global_policy(recipe.precision if multiplies_bfloat16() else "float32")
+        keras.mixed_precision.set_global_policy(
+            recipe.precision if multiplies_bfloat16(recipe.architecture) else "float32"
+        )
         self.network = build_network(recipe.architecture, replace=REPLACEMENTS)
         initialise(self.network, recipe.init, models)
         self.model = trained_part(self.network)
+        self._augmentation = Augmentation(train.rgba)
+        teachers = [stored_network(teacher, models) for teacher in recipe.teachers]
+        self._distillation = Distillation(teachers, recipe.distilled) if teachers else None
         self._checkpoint = Checkpoint(directory, self.model)
         recipe.save(directory)
         self.active, self.step = self._checkpoint.restore()
         self.average = self._checkpoint.average
-        self._compile()
-        self._checkpoint.restore_optimizer()
+        self.optimizer = self._new_optimizer()
+        self._checkpoint.restore_optimizer(self.optimizer)
 
     @property
     def frozen(self) -> bool:
@@ -66,22 +79,32 @@ class Trainer:
         """0 to 1."""
         return min(1.0, self.active / self.budget)
 
-    def _compile(self) -> None:
+    def _new_optimizer(self) -> Any:
+        """An optimizer of the weights that are trained now."""
         backbone_of(self.network).trainable = not self.frozen
         recipe = self.recipe
         optimizer = keras.optimizers.AdamW(
             recipe.learning_rate, weight_decay=recipe.weight_decay, clipnorm=1.0, beta_2=0.99
         )
         optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-        self.model.compile(
-            optimizer,
+        optimizer.build(self.model.trainable_variables)
+        return optimizer
+
+    def _compiled(self, px: int) -> keras.Model:
+        """The model behind the augmentation, for images of one size."""
+        model = augmented(self.model, self._augmentation, px, self._distillation)
+        model.compile(
+            self.optimizer,
             loss={
-                "logits": keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                "logits": keras.losses.CategoricalCrossentropy(from_logits=True),
                 "gate": keras.losses.BinaryCrossentropy(from_logits=True),
             },
-            loss_weights={"logits": 1.0, "gate": recipe.gate_weight},
+            loss_weights={
+                "logits": 1 - (self.recipe.distilled if self._distillation else 0),
+                "gate": self.recipe.gate_weight,
+            },
         )
-        optimizer.build(self.model.trainable_variables)
+        return model
 
     def run(self) -> None:
         """Train until the budget is used up; Ctrl-C stops after saving a checkpoint."""
@@ -93,7 +116,7 @@ class Trainer:
                     for _ in self._stage(sampler):
                         bar.update(task, completed=self.progress)
             finally:
-                self._checkpoint.save(self.active, self.step)
+                self._checkpoint.save(self.active, self.step, self.optimizer)
         averaged = float_network(self.recipe.architecture, self.average)
         averaged.save_weights(self.directory / "average.weights.h5")
 
@@ -102,40 +125,47 @@ class Trainer:
         px, frozen = self.recipe.px(self.progress), self.frozen
         saved = validated = self.active
         losses: list[float] = []
-        with closing(ahead(lambda: sampler.batch(self.recipe.batch, px, self._strength()))) as batches:
-            self._advance(next(batches))  # tracing for a new size is not training time
-            while self.progress < 1 and (self.recipe.px(self.progress), self.frozen) == (px, frozen):
-                began = time.monotonic()
-                losses.append(self._advance(next(batches)))
-                self.active += min(LONGEST_STEP, time.monotonic() - began)
-                if self.active - saved > SAVE_EVERY:
-                    saved = self.active
-                    self._checkpoint.save(self.active, self.step)
-                    logger.info("%.3f done, step %d, %d px, loss %.3f", self.progress, self.step, px, losses[-1])
-                if self.active - validated > VALIDATE_EVERY:
-                    validated = self.active
-                    self._record(px, losses)
-                yield
+        model, steps = self._compiled(px), 1
+        self._advance(model, sampler, 1)  # tracing for a new size is not training time
+        while self.progress < 1 and (self.recipe.px(self.progress), self.frozen) == (px, frozen):
+            began = time.monotonic()
+            losses.append(self._advance(model, sampler, steps))
+            took = time.monotonic() - began
+            self.active += min(LONGEST_STEP * steps, took)
+            steps = max(1, min(2 * steps, int(steps * BURST / took)))
+            if self.active - saved > SAVE_EVERY:
+                saved = self.active
+                self._checkpoint.save(self.active, self.step, self.optimizer)
+                logger.info("%.3f done, step %d, %d px, loss %.3f", self.progress, self.step, px, losses[-1])
+            if self.active - validated > VALIDATE_EVERY:
+                validated = self.active
+                self._record(px, losses)
+            yield
         self._record(px, losses)
         if frozen and not self.frozen:
-            self._compile()
+            self.optimizer = self._new_optimizer()
 
-    def _strength(self) -> Strength:
-        return Strength.at(self.progress).scaled(self.recipe.background, self.recipe.colour)
+    def _advance(self, model: keras.Model, sampler: Sampler, steps: int) -> float:
+        """So many steps; returns their mean loss."""
+        self.optimizer.learning_rate = self.recipe.rate(self.progress)
+        told = model.fit(self._batches(sampler, steps), steps_per_epoch=steps, shuffle=False, verbose=0)
+        self.step += steps
+        decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step)) ** steps
+        for mean, weight in zip(self.average, self.model.weights, strict=True):
+            mean[...] = decay * mean + (1 - decay) * keras.ops.convert_to_numpy(weight)
+        return float(told.history["loss"][-1])
 
-    def _advance(self, batch: Batch) -> float:
-        self.model.optimizer.learning_rate = self.recipe.rate(self.progress)
-        loss = self.model.train_on_batch(
-            batch.images,
-            {"logits": batch.labels, "gate": batch.tomato[:, None]},
-            sample_weight={"logits": batch.tomato, "gate": np.ones_like(batch.tomato)},
-        )
-        self.step += 1
-        if self.step % AVERAGE_EVERY == 0:
-            decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step)) ** AVERAGE_EVERY
-            for mean, weight in zip(self.average, self.model.weights, strict=True):
-                mean[...] = decay * mean + (1 - decay) * keras.ops.convert_to_numpy(weight)
-        return float(loss[0] if isinstance(loss, list) else loss)
+    def _batches(self, sampler: Sampler, steps: int) -> Iterator[tuple[Any, Any, Any]]:
+        recipe = self.recipe
+        strength = Strength.at(self.progress).scaled(recipe.background, recipe.colour, recipe.mixed)
+        for _ in range(steps):
+            drawn, targets = sampler.batch(recipe.batch, strength)
+            tomato = drawn["tomato"]
+            yield (
+                drawn,
+                {"logits": targets, "gate": tomato[:, None]},
+                {"logits": tomato, "gate": np.ones_like(tomato)},
+            )
 
     def _record(self, px: int, losses: list[float]) -> None:
         """Append one line to history.jsonl: the averaged weights on val."""

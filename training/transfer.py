@@ -4,11 +4,11 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from schemas.card import ModelCard
+from schemas.card import WEIGHTS_FILE, ModelCard
 from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network
 from training.evaluation import find_model
-from training.export import WEIGHTS_FILE
 
 SCRATCH, IMAGENET = "scratch", "imagenet"
 
@@ -22,14 +22,25 @@ def initialise(network: keras.Model, init: str, models: Path) -> None:
     if init == IMAGENET:
         load_backbone(network, BACKBONES[network.name](include_top=False, weights="imagenet"))
     elif init.endswith(".weights.h5"):
-        stored_network = build_network(network.name)  # a file names layers by class, and training replaces classes
-        stored_network.load_weights(init)
-        network.set_weights(stored_network.get_weights())
+        stored = build_network(network.name)  # a file names layers by class, and training replaces classes
+        stored.load_weights(init)
+        network.set_weights(stored.get_weights())
     elif init != SCRATCH:
-        directory = find_model(init, models)
-        ModelCard.load(directory)
-        with np.load(directory / WEIGHTS_FILE) as stored:
-            network.set_weights([stored[str(index)].astype(np.float32) for index in range(len(stored.files))])
+        network.set_weights(_weights(find_model(init, models)))
+
+
+def stored_network(reference: str, models: Path) -> keras.Model:
+    """The network of a stored model `NAME@VERSION`, in the precision set now. Raises ModelError where there is none."""
+    directory = find_model(reference, models)
+    network = build_network(ModelCard.load(directory).architecture)
+    network.set_weights(_weights(directory))
+    return network
+
+
+def _weights(directory: Path) -> list[NDArray[np.float32]]:
+    ModelCard.load(directory)
+    with np.load(directory / WEIGHTS_FILE) as stored:
+        return [stored[str(index)].astype(np.float32) for index in range(len(stored.files))]
 
 
 def load_backbone(network: keras.Model, pretrained: keras.Model) -> None:

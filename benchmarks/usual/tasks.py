@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 from PIL import Image
 
-from schemas.card import ModelCard
+from schemas.card import WEIGHTS_FILE, ModelCard
 from schemas.labels import LABELS
 
 app = Celery("usual", broker=os.environ["USUAL_REDIS"], backend=os.environ["USUAL_REDIS"])
@@ -33,7 +33,6 @@ _models: dict[str, tuple[Any, int]] = {}
 def load_models(**_: object) -> None:
     """Build both networks with the weights that Leafstream serves."""
     from stream_workers.engines.networks import build_network  # noqa: PLC0415  TensorFlow belongs in the forked worker
-    from stream_workers.engines.tensorflow import WEIGHTS_FILE  # noqa: PLC0415
 
     for directory in sorted(Path("models").glob("*/*")):
         card = ModelCard.load(directory)

@@ -5,12 +5,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from schemas.card import ModelCard
+from schemas.card import WEIGHTS_FILE, ModelCard
 from schemas.errors import ModelError
 from stream_workers.engines.engine import DEFAULT_CEILING, Images, Outputs
 from stream_workers.engines.networks import build_network
 
-WEIGHTS_FILE = "weights.npz"
 """`str(i)` -> the i-th array of `keras.Model.get_weights()`, as float16."""
 
 

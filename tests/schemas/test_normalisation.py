@@ -240,3 +240,9 @@ def test_decode_keeps_the_size_and_encode_shrinks():
     assert as_is(part.jpeg)
     with pytest.raises(NotAnImageError):
         encode(whole.image.crop((0, 0, 20, 20)))
+
+
+@pytest.mark.parametrize(("side", "whole"), [(128, True), (320, True), (400, False)])
+def test_small_photographs_keep_the_resolution_of_their_colours(side: int, whole: bool) -> None:
+    image = opened(encoded(photograph((side, side)), "PNG"))
+    assert (image.layer[0][1:3] == (1, 1)) == whole, "sampling factors of the luma, in units of the colours'"

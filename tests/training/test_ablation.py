@@ -3,7 +3,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from training.augmentation import Strength
 from training.prepared import Prepared, prepare
 from training.recipe import RECIPES, Recipe
 from training.swapped import swap_backgrounds
@@ -48,14 +47,6 @@ def test_each_variant_changes_the_recipe() -> None:
     assert changed[0] == recipe
     assert all(one != recipe for one in changed[1:])
     assert all(set(update) <= set(Recipe.model_fields) for update in VARIANTS.values())
-
-
-def test_scaled_to_nothing_a_photograph_keeps_desk_and_colours() -> None:
-    strength = Strength.at(0.5)
-    plain = strength.scaled(background=0, colour=0)
-    assert (plain.background, plain.colour, plain.degrade) == (0, 0, 0)
-    assert (plain.smallest_crop, plain.turn) == (strength.smallest_crop, strength.turn)
-    assert strength.scaled(1, 1) == strength
 
 
 def test_classes_as_often_as_they_come(data: tuple[Prepared, Prepared, Prepared]) -> None:

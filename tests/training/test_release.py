@@ -69,7 +69,7 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
 
 
 def test_evaluate_prints_one_object_and_names_bad_files(released: Release, tmp_path: Path, leaves: Path) -> None:
-    from training.cli import evaluate
+    from training.scoring import app as evaluate
 
     mixed = tmp_path / "mixed.zip"
     with zipfile.ZipFile(leaves / "test.zip") as source, zipfile.ZipFile(mixed, "w") as target:
@@ -132,7 +132,7 @@ def test_continuing_from_a_released_model_starts_with_its_weights(released: Rele
 
 def test_continuing_from_the_average_of_a_run_starts_with_its_weights(released: Release, tiny: str) -> None:
     from stream_workers.engines.networks import build_network
-    from training.cpu_kernels import REPLACEMENTS
+    from training.kernels import REPLACEMENTS
     from training.transfer import initialise
 
     run = released.directory.parents[2] / "run"

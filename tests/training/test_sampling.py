@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from schemas.labels import LABELS
-from training.augmentation import Augmenter, Strength
 from training.dataset import NEGATIVE
 from training.prepared import SIDE, Prepared, prepare
-from training.sampling import NEGATIVE_SHARE, Batch, Sampler, ahead
+from training.sampling import CORNER, NEGATIVE_SHARE, Sampler
+from training.strength import Strength
 
-MILD = Strength(smallest_crop=1, turn=0, colour=0, background=0, degrade=0)
+MILD = Strength(smallest_crop=1, turn=0, colour=0, background=0, degrade=0, mixed=0)
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +19,33 @@ def train(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
 
 def test_rare_classes_are_seen_more_often_than_they_occur(train: Prepared) -> None:
     kept = np.concatenate([np.flatnonzero(train.labels != 5), np.flatnonzero(train.labels == 5)[:2]])
-    sampler = Sampler(Prepared(train.rgba[kept], train.labels[kept], ""), seed=0)
-    batch = sampler.batch(4000, 8, MILD)
-    assert 1 - batch.tomato.mean() == pytest.approx(NEGATIVE_SHARE, abs=0.02)
-    drawn = np.bincount(batch.labels[batch.tomato == 1], minlength=len(LABELS)) / batch.tomato.sum()
-    assert drawn[5] == pytest.approx(2**0.5 / (2**0.5 + 9 * 8**0.5), abs=0.01)
-    assert drawn[5] > 2 / (2 + 9 * 8)
+    drawn, targets = Sampler(Prepared(train.rgba[kept], train.labels[kept], ""), seed=0).batch(4000, MILD)
+    tomato = drawn["tomato"] == 1
+    assert 1 - tomato.mean() == pytest.approx(NEGATIVE_SHARE, abs=0.02)
+    shares = targets[tomato].mean(axis=0)
+    assert shares[5] == pytest.approx(2**0.5 / (2**0.5 + 9 * 8**0.5), abs=0.01)
+    assert shares[5] > 2 / (2 + 9 * 8)
+
+
+def test_targets_belong_to_the_photographs(train: Prepared) -> None:
+    drawn, targets = Sampler(train, seed=0).batch(500, MILD)
+    tomato = drawn["tomato"] == 1
+    assert (train.labels[drawn["leaf"]][tomato] == targets[tomato].argmax(axis=1)).all()
+    shown = ~tomato & (drawn["present"] == 1)
+    assert (train.labels[drawn["leaf"]][shown] == NEGATIVE).all()
+    assert (drawn["pasted"][drawn["present"] == 0] == 1).all()
+
+
+def test_tomato_leaves_are_mixed_with_tomato_leaves_only(train: Prepared) -> None:
+    drawn, targets = Sampler(train, seed=0).batch(512, Strength(1, 0, 0, 0, 0, mixed=1))
+    tomato, share = drawn["tomato"], drawn["share"]
+    assert (share[tomato != tomato[::-1]] == 1).all()
+    assert (share[tomato == tomato[::-1]] < 1).mean() > 0.95
+    both = (tomato == 1) & (tomato[::-1] == 1)
+    labels = np.eye(len(LABELS))[train.labels[drawn["leaf"]]]
+    expected = labels * share[:, None] + labels[::-1] * (1 - share[:, None])
+    np.testing.assert_allclose(targets[both], expected[both], atol=1e-6)
+    np.testing.assert_allclose(targets.sum(axis=1), 1, atol=1e-6)
 
 
 def test_a_round_shows_every_photograph_once(train: Prepared) -> None:
@@ -33,42 +54,26 @@ def test_a_round_shows_every_photograph_once(train: Prepared) -> None:
     assert sorted(sampler._next(3) for _ in members) == members.tolist()
 
 
-def test_a_new_background_leaves_the_leaf_as_it_was(train: Prepared) -> None:
-    augmenter = Augmenter(train)
-    index = int(np.flatnonzero(train.labels == 2)[0])
-    plain = Strength(1, 0, 0, background=0, degrade=0)
-    pasted = Strength(1, 0, 0, background=1, degrade=0)
-    before = augmenter.sample(index, SIDE, plain, np.random.default_rng(4)).astype(int)
-    after = augmenter.sample(index, SIDE, pasted, np.random.default_rng(4)).astype(int)
-    inside = augmenter._warp(train.rgba[index], SIDE, plain, np.random.default_rng(4))[..., 3] == 255
-    outside = augmenter._warp(train.rgba[index], SIDE, plain, np.random.default_rng(4))[..., 3] == 0
-    assert np.abs(before - after)[inside].max() <= 1
-    assert np.abs(before - after)[outside].mean() > 10
+def test_desks_are_leafless_corners(train: Prepared) -> None:
+    desks = Sampler(train, seed=0)._desks.astype(int)
+    assert len(desks)
+    for photograph, x, y in desks[:: max(1, len(desks) // 50)]:
+        half = CORNER // 2
+        assert not train.rgba[photograph, y - half : y + half, x - half : x + half, 3].any()
+        assert {x, y} <= {half, SIDE - half}
 
 
 def test_without_other_photographs_bare_backgrounds_stand_in(train: Prepared) -> None:
     tomato = train.labels != NEGATIVE
-    batch = Sampler(Prepared(train.rgba[tomato], train.labels[tomato], ""), seed=0).batch(64, 32, Strength.at(0.5))
-    assert 0 < batch.tomato.sum() < 64
+    only = Prepared(train.rgba[tomato], train.labels[tomato], "")
+    drawn, _ = Sampler(only, seed=0).batch(64, Strength.at(0.5))
+    assert 0 < drawn["tomato"].sum() < 64
+    assert (drawn["present"] == drawn["tomato"]).all()
 
 
 def test_samples_follow_from_the_seed(train: Prepared) -> None:
     strong = Strength.at(0.5)
-    batches = [Sampler(train, seed=9).batch(8, 32, strong) for _ in range(2)]
-    np.testing.assert_array_equal(batches[0].images, batches[1].images)
-    assert not np.array_equal(batches[0].images, Sampler(train, seed=8).batch(8, 32, strong).images)
-
-
-def test_the_last_epochs_are_mild() -> None:
-    early, late = Strength.at(0.5), Strength.at(0.95)
-    assert late.smallest_crop > early.smallest_crop
-    assert (late.turn, late.colour) < (early.turn, early.colour)
-
-
-def test_an_error_in_the_thread_is_raised_where_the_batch_is_taken() -> None:
-    def broken() -> Batch:
-        message = "no disk"
-        raise OSError(message)
-
-    with pytest.raises(OSError, match="no disk"):
-        next(ahead(broken))
+    one, same, other = (Sampler(train, seed=seed).batch(8, strong).drawn for seed in (9, 9, 8))
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, same[name])
+    assert not np.array_equal(one["warp"], other["warp"])

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -33,20 +34,20 @@ def test_it_learns_and_a_killed_run_continues_where_it_was(
     tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path
 ) -> None:
     from stream_workers.engines.networks import build_network
-    from training.export import trained_part
+    from training.parts import trained_part
     from training.transfer import initialise
 
     first = trainer(tiny, data, tmp_path, seconds=8)
     stages = first._stage(Sampler(data[0], 0))
-    for _ in range(10):
+    for _ in range(3):
         next(stages)
-    first._checkpoint.save(first.active, first.step)
+    first._checkpoint.save(first.active, first.step, first.optimizer)
     stages.close()
     second = trainer(tiny, data, tmp_path, seconds=8)
     assert (second.active, second.step) == (first.active, first.step)
     for mine, other in zip(second.model.get_weights(), first.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
-    for mine, other in zip(second.model.optimizer.variables, first.model.optimizer.variables, strict=True):
+    for mine, other in zip(second.optimizer.variables, first.optimizer.variables, strict=True):
         np.testing.assert_array_equal(np.array(mine), np.array(other))
     second.run()
     history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
@@ -72,3 +73,40 @@ def test_a_pause_does_not_use_up_the_budget(
     next(stages)
     stages.close()
     assert paused.active == module.LONGEST_STEP
+
+
+@pytest.mark.timeout(180)
+def test_it_learns_from_a_stored_model(tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path) -> None:
+    from schemas.card import WEIGHTS_FILE, ModelCard, Preprocessing
+    from stream_workers.engines.networks import build_network
+    from training.fingerprint import file_digest
+    from training.release import UNCALIBRATED
+
+    run = tmp_path / "run"
+    stored = run / "models" / tiny / "1"
+    stored.mkdir(parents=True)
+    weights = build_network(tiny).get_weights()
+    np.savez(stored / WEIGHTS_FILE, **{str(index): array for index, array in enumerate(weights)})
+    card = ModelCard(
+        name=tiny,
+        version="1",
+        architecture=tiny,
+        preprocessing=Preprocessing(px=64),
+        files={WEIGHTS_FILE: file_digest(stored / WEIGHTS_FILE)},
+        batch_ceiling={"tensorflow": 32},
+        calibration=UNCALIBRATED,
+        metrics={},
+        data_fingerprint="",
+        code_fingerprint="",
+        recipe={},
+        trained_at=datetime.now(UTC),
+    )
+    (stored / "card.json").write_text(card.model_dump_json())
+    taught = trainer(tiny, data, run, seconds=2, init=f"{tiny}@1", teachers=(f"{tiny}@1",))
+    for mine, other in zip(taught.network.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, other)
+    teacher = taught._distillation.teachers[0]
+    taught.run()
+    assert taught.step > 1
+    for mine, other in zip(teacher.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(mine, other)

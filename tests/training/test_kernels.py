@@ -7,7 +7,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf  # noqa: E402
 
-from training.cpu_kernels import FusedBatchNormalization, SmallMapDepthwiseConv2D  # noqa: E402
+from training.kernels import FusedBatchNormalization, TapwiseDepthwiseConv2D  # noqa: E402
 
 
 def gradients(layer: object, x: tf.Tensor) -> list[np.ndarray]:
@@ -40,10 +40,25 @@ def test_a_frozen_layer_keeps_its_statistics() -> None:
 @pytest.mark.parametrize(("side", "channels"), [(2, 32), (4, 32), (3, 1024), (7, 1024)])
 def test_the_filter_gradient_is_the_same(side: int, channels: int) -> None:
     x = tf.random.stateless_normal((4, side, side, channels), (3, 4))
-    ours = SmallMapDepthwiseConv2D(5, padding="same", use_bias=False)
+    ours = TapwiseDepthwiseConv2D(5, padding="same", use_bias=False)
     theirs = keras.layers.DepthwiseConv2D(5, padding="same", use_bias=False)
     ours.build(x.shape)
     theirs.build(x.shape)
     ours.set_weights(theirs.get_weights())
     for mine, other in zip(gradients(ours, x), gradients(theirs, x), strict=True):
         np.testing.assert_allclose(mine, other, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("side", "size", "stride", "padding"), [(7, 5, 1, "same"), (9, 3, 2, "valid"), (8, 5, 2, "same")]
+)
+def test_tap_by_tap_a_depthwise_convolution_is_the_same(side: int, size: int, stride: int, padding: str) -> None:
+    x = tf.random.stateless_normal((2, side, side, 6), (5, 6))
+    ours, theirs = (
+        kind(size, strides=stride, padding=padding, use_bias=False)
+        for kind in (TapwiseDepthwiseConv2D, keras.layers.DepthwiseConv2D)
+    )
+    theirs.build(x.shape)
+    ours.build(x.shape)
+    ours.set_weights(theirs.get_weights())
+    np.testing.assert_allclose(ours._by_taps(x), theirs(x), atol=1e-5)

@@ -1,0 +1,48 @@
+"""`leaf evaluate`, and `python -m training evaluate`."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.command()
+def evaluate(
+    path: Annotated[Path, typer.Argument(help="Folder tree or zip of <label>/<photograph>, any size.")],
+    model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; without a version, the newest.")],
+    engine: Annotated[Literal["openvino", "tensorflow"], typer.Option(help="What computes.")] = "openvino",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    models: Annotated[Path, typer.Option(help="Directory of the models.")] = Path("models"),
+) -> None:
+    """Score a model on labelled photographs, decoded exactly as edge and worker do; bad files are counted and named."""
+    from training.evaluation import evaluate as evaluate_model
+    from training.evaluation import find_model
+
+    figures = evaluate_model(path, find_model(model, models), engine)
+    if as_json:
+        sys.stdout.write(json.dumps(figures) + "\n")
+    else:
+        _print(figures)
+
+
+def _print(figures: dict[str, object]) -> None:
+    console = Console()
+    summary, classes = Table(box=None, show_header=False), Table("class", "precision", "recall", "f1", "photographs")
+    for name, value in figures.items():
+        if isinstance(value, (int, float)):
+            summary.add_row(name, f"{value:.4f}" if isinstance(value, float) else str(value))
+    per_class = figures["per_class"]
+    assert isinstance(per_class, dict)
+    for label, one in per_class.items():
+        classes.add_row(label, *(f"{one[key]:.3f}" for key in ("precision", "recall", "f1")), str(one["support"]))
+    console.print(summary, classes)
+    bad = figures["bad_file_names"]
+    assert isinstance(bad, dict)
+    for name, reason in bad.items():
+        console.print(f"bad file {name}: {reason}", highlight=False)
