@@ -65,19 +65,19 @@ def coverage(
 
 
 def training_curves(history: list[dict[str, float]], title: str, path: Path) -> None:
-    """Loss, validation accuracy, learning rate and image size against progress."""
+    """Loss, validation accuracy and image size against progress, one unit a round."""
     figure = Figure((7.5, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     progress = [line["progress"] for line in history]
     left.plot(progress, [line["loss"] for line in history], "o-", markersize=3, color="tab:green")
-    left.set(xlabel="progress", ylabel="training loss", title=title)
+    left.set(xlabel="progress, rounds in a row", ylabel="training loss", title=title)
     right.plot(progress, [line["val_accuracy"] for line in history], "o-", markersize=3, label="classes")
     right.plot(progress, [line["val_gate_accuracy"] for line in history], "o-", markersize=3, label="gatekeeper")
     for before, line in pairwise(history):
         if before["px"] != line["px"]:
             right.axvline(line["progress"], color="grey", linestyle=":")
             right.text(line["progress"], right.get_ylim()[0], f" {line['px']:.0f} px", fontsize=8)
-    right.set(xlabel="progress", ylabel="accuracy on val (averaged weights)")
+    right.set(xlabel="progress, rounds in a row", ylabel="accuracy on val (averaged weights)")
     right.legend()
     _save(figure, path)
 

@@ -1,8 +1,8 @@
 """The reports on the stored models: plots and tables, made by running them."""
 
 import csv
+import json
 import os
-import shutil
 from collections import defaultdict
 from pathlib import Path
 
@@ -40,14 +40,23 @@ def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Pat
     plots.reliability(confidence, correct, f"{card.id}, test: ECE {ece:.3f}", out / "reliability.png")
     threshold = card.calibration.confidence_threshold
     plots.coverage(confidence, correct, threshold, f"{card.id}, test", out / "coverage.png")
-    if history := read_history(run):
-        shutil.copy(run / "history.jsonl", out / "history.jsonl")
+    if history := _rounds(run):
+        (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
         plots.training_curves(history, card.id, out / "training.png")
     plots.heatmaps(_examples(card, test, sources["test"]), out / "heatmaps.png")
     text = [f"# {card.id}\n", "Made by `python -m training report`.\n", *_splits_table(card), *_classes_table(card)]
     if "field" in sources:
         text += _field_table(card, serve(sources["field"], engine, card.preprocessing.px), sources["field"])
     (out / "report.md").write_text("\n".join(text) + "\n")
+
+
+def _rounds(run: Path) -> list[dict[str, float]]:
+    """The history of a run and of those before it, each with the count of those before added to its progress."""
+    before = sorted(run.parent.glob(f"{run.name}-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    rounds = [read_history(one) for one in (*before, run)]
+    return [
+        {**line, "progress": round(line["progress"] + number, 4)} for number, one in enumerate(rounds) for line in one
+    ]
 
 
 def _splits_table(card: ModelCard) -> list[str]:
