@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -37,12 +38,12 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
 
 def free_port(preferred: int = 0, host: str = LOOPBACK) -> int:
-    """The first free port from `preferred` on; without it, one the system picks."""
-    if preferred:
-        return next(port for port in range(preferred, preferred + 200) if is_free(port, host))
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+    """The first free port from `preferred` on, or from some number below those the system gives to connections.
+
+    One of those could be taken while a server that listened there is down.
+    """
+    first = preferred or 12_000 + secrets.randbelow(18_000)
+    return next(port for port in range(first, first + 200) if is_free(port, host))
 
 
 def accepts(port: int, host: str = LOOPBACK) -> bool:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from stream_workers.engines import Outputs
 from training.inference import Served
 from training.metrics import metrics
-from training.parts import float_network
+from training.network import float_network
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 from training.release import UNCALIBRATED

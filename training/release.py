@@ -15,7 +15,7 @@ from training.evaluation import evaluate
 from training.export import export
 from training.fingerprint import code_fingerprint
 from training.inference import serve
-from training.parts import float_network
+from training.network import float_network
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 

@@ -18,7 +18,7 @@ from training.checkpoint import Checkpoint
 from training.dataset import NEGATIVE
 from training.distillation import Distillation
 from training.kernels import REPLACEMENTS, multiplies_bfloat16
-from training.parts import float_network, trained_part
+from training.network import float_network, trained_part
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 from training.sampling import Sampler
@@ -28,9 +28,9 @@ from training.transfer import IMAGENET, backbone_of, initialise, stored_network
 logger = logging.getLogger(__name__)
 
 BURST = 2.0
-"""Seconds of training between looks at the clock: between steps the weights leave the backend's own memory."""
-LONGEST_STEP = 8.0
-"""Seconds of one step that count as active: a paused process does not use up its budget."""
+"""Seconds between looks at the clock, or a fiftieth of the budget: only then weights leave the backend's memory."""
+LONGEST_BURST = 30.0
+"""Seconds of one that count as active: a paused process does not use up its budget."""
 SAVE_EVERY, VALIDATE_EVERY = 180.0, 420.0
 """Active seconds between checkpoints, and between looks at the validation split."""
 
@@ -121,7 +121,7 @@ class Trainer:
         averaged.save_weights(self.directory / "average.weights.h5")
 
     def _stage(self, sampler: Sampler) -> Iterator[None]:
-        """Train while image size and frozen part stay the same, one step at a time."""
+        """Train while image size and frozen part stay the same, one burst at a time."""
         px, frozen = self.recipe.px(self.progress), self.frozen
         saved = validated = self.active
         losses: list[float] = []
@@ -131,8 +131,8 @@ class Trainer:
             began = time.monotonic()
             losses.append(self._advance(model, sampler, steps))
             took = time.monotonic() - began
-            self.active += min(LONGEST_STEP * steps, took)
-            steps = max(1, min(2 * steps, int(steps * BURST / took)))
+            self.active += min(LONGEST_BURST, took)
+            steps = max(1, min(2 * steps, int(steps * min(BURST, self.budget / 50) / took)))
             if self.active - saved > SAVE_EVERY:
                 saved = self.active
                 self._checkpoint.save(self.active, self.step, self.optimizer)
