@@ -28,7 +28,7 @@ def test_a_variant_is_trained_once_and_its_figures_stand_in_the_table(
     import training.ablation as module
 
     recipe = Recipe(architecture=tiny, batch=16, learning_rate=5e-3)
-    ablation = module.Ablation(recipe, *data, tmp_path, budget=3)
+    ablation = module.Ablation(recipe, *data, tmp_path, budget=6)
     found = ablation.figures("leaves on their own desks only")
     assert found.steps > 10
     assert found.accuracy > 0.2, "ten coloured blobs; chance is 0.1"
