@@ -11,7 +11,7 @@ from schemas.labels import LABELS
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE: Final = "weights.npz"
-"""The float16 weights, for the TensorFlow engine and for training on."""
+"""`str(i)` -> the i-th array of `keras.Model.get_weights()`, float16: for the TensorFlow engine and training on."""
 
 
 class Preprocessing(BaseModel):

@@ -4,7 +4,7 @@ The sampler draws every random number beforehand, so that what happens here is a
 in pixels of the stored photographs: a warp is a matrix [2, 3] from output coordinates (-0.5 to 0.5) to source pixels.
 """
 
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,35 +14,7 @@ from numpy.typing import NDArray
 from training.degradation import blurred, compressed
 from training.distillation import Distillation
 from training.prepared import SIDE
-
-INPUTS: Final[dict[str, tuple[tuple[int, ...], str]]] = {
-    "leaf": ((), "int32"),
-    "warp": ((2, 3), "float32"),
-    "pasted": ((), "float32"),
-    "present": ((), "float32"),
-    "scene": ((), "int32"),
-    "scene_warp": ((2, 3), "float32"),
-    "flat": ((), "float32"),
-    "corners": ((2, 2, 3), "float32"),
-    "grain": ((), "float32"),
-    "shade": ((), "float32"),
-    "shadow": ((2,), "float32"),
-    "gain": ((3,), "float32"),
-    "saturation": ((), "float32"),
-    "contrast": ((), "float32"),
-    "blur": ((), "float32"),
-    "noise": ((), "float32"),
-    "quality": ((), "float32"),
-    "share": ((), "float32"),
-    "tomato": ((), "float32"),
-}
-"""Shape and type of what is drawn for each photograph: `leaf` and `scene` are positions in the prepared split.
-
-Where `pasted` is 1 the cut-out leaf (none, where `present` is 0) lies on another background: the warped scene or,
-where `flat` is 1, colours graded between four `corners` with `grain`; `shade` darkens where its `shadow`, moved so
-many pixels, falls. `blur` and `noise` are standard deviations, `quality` is JPEG's, 0 for none. `share` of the result
-is this photograph, the rest its mirror image in the batch. `tomato` says whether it shows a tomato leaf.
-"""
+from training.sampling import INPUTS
 
 
 class Augmentation(keras.layers.Layer):  # type: ignore[misc]

@@ -52,7 +52,7 @@ def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Pat
 
 def _rounds(run: Path) -> list[dict[str, float]]:
     """The history of a run and of those before it, each with the count of those before added to its progress."""
-    before = sorted(run.parent.glob(f"{run.name}-*"), key=lambda path: int(path.name.rpartition("-")[2]))
+    before = sorted(run.parent.glob(f"{run.name}-[0-9]*"), key=lambda path: int(path.name.rpartition("-")[2]))
     rounds = [read_history(one) for one in (*before, run)]
     return [
         {**line, "progress": round(line["progress"] + number, 4)} for number, one in enumerate(rounds) for line in one

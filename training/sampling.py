@@ -19,6 +19,35 @@ BACKGROUNDS: Final = {"scene": 0.5, "desk": 0.25, "flat": 0.15, "black": 0.1}
 CORNER: Final = 28
 """Side of those corners, pixels."""
 
+INPUTS: Final[dict[str, tuple[tuple[int, ...], str]]] = {
+    "leaf": ((), "int32"),
+    "warp": ((2, 3), "float32"),
+    "pasted": ((), "float32"),
+    "present": ((), "float32"),
+    "scene": ((), "int32"),
+    "scene_warp": ((2, 3), "float32"),
+    "flat": ((), "float32"),
+    "corners": ((2, 2, 3), "float32"),
+    "grain": ((), "float32"),
+    "shade": ((), "float32"),
+    "shadow": ((2,), "float32"),
+    "gain": ((3,), "float32"),
+    "saturation": ((), "float32"),
+    "contrast": ((), "float32"),
+    "blur": ((), "float32"),
+    "noise": ((), "float32"),
+    "quality": ((), "float32"),
+    "share": ((), "float32"),
+    "tomato": ((), "float32"),
+}
+"""Shape and type of what is drawn for each photograph: `leaf` and `scene` are positions in the prepared split.
+
+Where `pasted` is 1 the cut-out leaf (none, where `present` is 0) lies on another background: the warped scene or,
+where `flat` is 1, colours graded between four `corners` with `grain`; `shade` darkens where its `shadow`, moved so
+many pixels, falls. `blur` and `noise` are standard deviations, `quality` is JPEG's, 0 for none. `share` of the result
+is this photograph, the rest its mirror image in the batch. `tomato` says whether it shows a tomato leaf.
+"""
+
 Drawn = dict[str, NDArray[Any]]
 
 
@@ -66,7 +95,7 @@ class Sampler:
         targets = np.eye(len(LABELS), dtype=np.float32)[labels]
         targets = targets * share[:, None] + targets[::-1] * (1 - share[:, None])
         return Batch(
-            {name: np.asarray(value, _kind(name)) for name, value in drawn.items()},
+            {name: np.asarray(value, INPUTS[name][1]) for name, value in drawn.items()},
             targets.astype(np.float32),
         )
 
@@ -132,10 +161,6 @@ class Sampler:
             "noise": np.where(noise, random.uniform(1, 8, size), 0),
             "quality": np.where(jpeg, random.integers(40, 95, size), 0),
         }
-
-
-def _kind(name: str) -> type[np.generic]:
-    return np.int32 if name in {"leaf", "scene"} else np.float32
 
 
 def _matrices(

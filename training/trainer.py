@@ -42,13 +42,7 @@ class Trainer:
     """
 
     def __init__(
-        self,
-        recipe: Recipe,
-        train: Prepared,
-        val: Prepared,
-        directory: Path,
-        budget: float,
-        models: Path,
+        self, recipe: Recipe, train: Prepared, val: Prepared, directory: Path, budget: float, models: Path
     ) -> None:
         self.recipe, self.directory, self.budget = recipe, directory, budget
         self._train, self._val = train, val

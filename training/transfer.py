@@ -4,10 +4,9 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
-from schemas.card import WEIGHTS_FILE, ModelCard
-from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network
+from schemas.card import ModelCard
+from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network, load_weights
 from training.evaluation import find_model
 
 SCRATCH, IMAGENET = "scratch", "imagenet"
@@ -26,21 +25,17 @@ def initialise(network: keras.Model, init: str, models: Path) -> None:
         stored.load_weights(init)
         network.set_weights(stored.get_weights())
     elif init != SCRATCH:
-        network.set_weights(_weights(find_model(init, models)))
+        directory = find_model(init, models)
+        ModelCard.load(directory)
+        load_weights(network, directory)
 
 
 def stored_network(reference: str, models: Path) -> keras.Model:
     """The network of a stored model `NAME@VERSION`, in the precision set now. Raises ModelError where there is none."""
     directory = find_model(reference, models)
     network = build_network(ModelCard.load(directory).architecture)
-    network.set_weights(_weights(directory))
+    load_weights(network, directory)
     return network
-
-
-def _weights(directory: Path) -> list[NDArray[np.float32]]:
-    ModelCard.load(directory)
-    with np.load(directory / WEIGHTS_FILE) as stored:
-        return [stored[str(index)].astype(np.float32) for index in range(len(stored.files))]
 
 
 def load_backbone(network: keras.Model, pretrained: keras.Model) -> None:

@@ -13,7 +13,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 from PIL import Image
 
-from schemas.card import WEIGHTS_FILE, ModelCard
+from schemas.card import ModelCard
 from schemas.labels import LABELS
 
 app = Celery("usual", broker=os.environ["USUAL_REDIS"], backend=os.environ["USUAL_REDIS"])
@@ -32,13 +32,12 @@ _models: dict[str, tuple[Any, int]] = {}
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def load_models(**_: object) -> None:
     """Build both networks with the weights that Leafstream serves."""
-    from stream_workers.engines.networks import build_network  # noqa: PLC0415  TensorFlow belongs in the forked worker
+    from stream_workers.engines.networks import build_network, load_weights  # noqa: PLC0415  TensorFlow belongs in the forked worker
 
     for directory in sorted(Path("models").glob("*/*")):
         card = ModelCard.load(directory)
         model = build_network(card.architecture, px=card.preprocessing.px)
-        with np.load(directory / WEIGHTS_FILE) as weights:
-            model.set_weights([weights[str(i)].astype(np.float32) for i in range(len(weights.files))])
+        load_weights(model, directory)
         model.predict(np.zeros((1, card.preprocessing.px, card.preprocessing.px, 3), np.uint8), verbose=0)
         _models[card.name] = (model, card.preprocessing.px)
 

@@ -9,11 +9,14 @@ ten classes stays calibrated.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
 import keras
+import numpy as np
 
+from schemas.card import WEIGHTS_FILE
 from schemas.labels import LABELS
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
@@ -46,6 +49,12 @@ def build_network(
     gate = keras.layers.Dense(1, dtype="float32", name="gate_dense")(pooled)
     gate = keras.layers.Reshape((), dtype="float32", name="gate")(gate)
     return keras.Model(image, {"logits": logits, "gate": gate, "evidence": evidence}, name=architecture)
+
+
+def load_weights(network: keras.Model, directory: Path) -> None:
+    """Give a network a stored model's weights. Raises KeyError, ValueError or OSError where they do not fit."""
+    with np.load(directory / WEIGHTS_FILE) as stored:
+        network.set_weights([stored[str(index)].astype(np.float32) for index in range(len(stored.files))])
 
 
 def _centre(architecture: str, image: Any) -> Any:

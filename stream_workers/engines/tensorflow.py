@@ -2,15 +2,12 @@
 
 from pathlib import Path
 
-import numpy as np
 import tensorflow as tf
 
 from schemas.card import WEIGHTS_FILE, ModelCard
 from schemas.errors import ModelError
 from stream_workers.engines.engine import DEFAULT_CEILING, Images, Outputs
-from stream_workers.engines.networks import build_network
-
-"""`str(i)` -> the i-th array of `keras.Model.get_weights()`, as float16."""
+from stream_workers.engines.networks import build_network, load_weights
 
 
 class TensorFlowEngine:
@@ -28,8 +25,7 @@ class TensorFlowEngine:
         _limit_threads(threads)
         try:
             model = build_network(card.architecture, px=px)
-            with np.load(directory / WEIGHTS_FILE) as weights:
-                model.set_weights([weights[str(i)].astype(np.float32) for i in range(len(weights.files))])
+            load_weights(model, directory)
         except (KeyError, ValueError, OSError) as error:
             msg = f"{card.id} can't be rebuilt by TensorFlow: {error}"
             raise ModelError(msg, "Export the model again.") from error

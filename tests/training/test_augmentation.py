@@ -6,9 +6,9 @@ import pytest
 
 pytest.importorskip("keras")
 
-from training.augmentation import INPUTS, Augmentation
+from training.augmentation import Augmentation
 from training.prepared import SIDE, Prepared, prepare
-from training.sampling import Sampler
+from training.sampling import INPUTS, Sampler
 from training.strength import Strength
 
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2.4
