@@ -53,7 +53,7 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
     assert len(card.data_fingerprint) == len(card.code_fingerprint) == 64
     assert set(card.drift_baselines) == {"brightness", "contrast", "red", "green", "blue", "confidence"}
     assert set(card.metrics) == {"test", "test_float"}
-    assert card.metrics["test"].accuracy > 0.5
+    assert card.metrics["test"].accuracy > 0.25, "a network that has learnt nothing answers a tenth rightly"
 
     int8 = load_engine("openvino", released.directory, card).infer(images())
     exact = load_engine("tensorflow", released.directory, card).infer(images())
