@@ -10,8 +10,8 @@ from schemas.errors import ModelError
 from stream_workers.engines.engine import DEFAULT_CEILING, Images, Outputs
 
 MODEL_FILE = "openvino.xml"
-SIZES = (1, 2, 4, 8, 16, 32, 64)
-"""Batches are cut into these: each size OpenVINO has not seen costs 50 ms and 5 to 10 MB once."""
+SIZES = (1, 2, 8, 32)
+"""Batches are cut into these: each size OpenVINO has not seen costs 50 ms once, and of both models up to 20 MB."""
 
 
 class OpenVinoEngine:
