@@ -7,6 +7,7 @@ import av
 import pytest
 from mjpeg import MjpegCamera
 from photographs import jpeg, picture
+from rtsp import RtspCamera
 
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.settings import IngestSettings
@@ -88,6 +89,26 @@ def test_an_mjpeg_camera_in_order_at_the_asked_rate():
     times = [frame.captured_at.timestamp() for frame in frames]
     assert all(0.1 < later - earlier < 0.4 for earlier, later in pairwise(times[1:]))
     assert frames[0].load().size == (64, 48)
+
+
+def test_an_rtsp_camera_in_order_at_the_asked_rate(caplog):
+    with RtspCamera(frames=150, fps=25) as camera:
+        feed = Feed.of(source=camera.url, camera="roof", fps=5)
+        frames = list(islice(live(feed, SETTINGS, threading.Event(), patient=False), 6))
+        sent = camera.sent
+    times = [frame.captured_at.timestamp() for frame in frames]
+    assert all(0.1 < later - earlier < 0.4 for earlier, later in pairwise(times[1:]))
+    assert frames[0].load().size == (160, 120)
+    assert sent >= 20, "the frames between were left out"
+    assert "secret" not in caplog.text
+
+
+def test_an_rtsp_camera_that_does_not_know_us(caplog):
+    with RtspCamera(frames=1, fps=25) as camera:
+        feed = Feed.of(source=camera.url.replace("secret", "guess"), camera="roof")
+        with pytest.raises(ConfigurationError, match="authorization failed") as told:
+            next(live(feed, SETTINGS, threading.Event(), patient=False))
+    assert "guess" not in caplog.text + str(told.value)
 
 
 def test_a_camera_that_hangs_up_is_called_again(caplog):
