@@ -36,6 +36,8 @@ class Calibration(BaseModel):
     temperature: float = Field(gt=0)
     confidence_threshold: float = Field(ge=0, le=1)
     """Below this calibrated confidence the verdict is `uncertain`."""
+    second_look: float = Field(0, ge=0, le=1)
+    """Below this calibrated confidence a photograph is computed twice (`stream_workers.engines.second_look`)."""
     gate_temperature: float = Field(gt=0)
     gate_threshold: float = Field(ge=0, le=1)
     """Below this probability of being a tomato leaf the verdict is `not_tomato_leaf`."""

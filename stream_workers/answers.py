@@ -7,19 +7,7 @@ from schemas.card import Calibration, ModelCard
 from schemas.labels import LABELS
 from schemas.prediction import Answer, Verdict
 from stream_workers.engines import Outputs
-
-Floats = npt.NDArray[np.float32]
-
-
-def softmax(logits: Floats) -> Floats:
-    """[N, 10] -> probabilities along the last axis."""
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=-1, keepdims=True), np.float32)
-
-
-def sigmoid(logits: Floats) -> Floats:
-    """Elementwise, without overflow."""
-    return np.asarray((1 + np.tanh(logits / 2)) / 2, np.float32)
+from stream_workers.probabilities import Floats, of_labels, of_leaf
 
 
 def heatmaps(evidence: Floats, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
@@ -39,10 +27,10 @@ def verdict(calibration: Calibration, confidence: float, gate: float) -> Verdict
 def answers(card: ModelCard, engine: str, arms: list[str], outputs: Outputs, inference_ms: float) -> list[Answer]:
     """The answers of one batch, in its order; `arms` names the arm of each image."""
     calibration = card.calibration
-    probabilities = softmax(outputs.logits / np.float32(calibration.temperature))
+    probabilities = of_labels(outputs.logits, calibration)
     best = probabilities.argmax(axis=1)
     shares = probabilities.astype(np.float64).round(6).tolist()
-    gates = sigmoid(outputs.gate / np.float32(calibration.gate_temperature)).astype(np.float64).round(6).tolist()
+    gates = of_leaf(outputs.gate, calibration).astype(np.float64).round(6).tolist()
     maps = heatmaps(outputs.evidence, best)
     height, width = maps.shape[1:]
     made = []

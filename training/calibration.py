@@ -11,6 +11,8 @@ from schemas.card import Calibration
 from training.inference import Served
 
 SELECTIVE_ACCURACY: Final = 0.99
+SECOND_LOOK: Final = 0.9
+"""Chosen on val (README.md): a higher one costs more and answers no better."""
 FALSE_REJECT: Final = 0.005
 """Share of val's tomato leaves the gate may turn away: half of what is promised, as val is not test."""
 FEWEST_ANSWERED: Final = 20
@@ -20,21 +22,27 @@ Floats = NDArray[np.floating]
 
 
 def fit(val: Served) -> Calibration:
-    """Temperatures by maximum likelihood (Guo et al. 2017, arXiv:1706.04599), then the two thresholds."""
+    """Of the first look: temperatures by maximum likelihood (Guo et al. 2017, arXiv:1706.04599), then the gate."""
     tomato = val.tomato
-    temperature = _temperature(val.outputs.logits[tomato], val.labels[tomato])
     gate_temperature = _gate_temperature(val.outputs.gate, tomato)
     gate = expit(val.outputs.gate / gate_temperature)
-    gate_threshold = min(0.5, float(np.quantile(gate[tomato], FALSE_REJECT)))
-    answered = tomato & (gate >= gate_threshold)
-    probabilities = softmax(val.outputs.logits[answered] / temperature, axis=1)
-    correct = probabilities.argmax(axis=1) == val.labels[answered]
     return Calibration(
-        temperature=round(temperature, 4),
-        confidence_threshold=round(_confidence_threshold(probabilities.max(axis=1), correct), 4),
+        temperature=round(_temperature(val.outputs.logits[tomato], val.labels[tomato]), 4),
+        confidence_threshold=0,
+        second_look=SECOND_LOOK,
         gate_temperature=round(gate_temperature, 4),
-        gate_threshold=round(gate_threshold, 4),
+        gate_threshold=round(min(0.5, float(np.quantile(gate[tomato], FALSE_REJECT))), 4),
     )
+
+
+def selective(val: Served, calibration: Calibration) -> Calibration:
+    """With the confidence threshold, of what is said after the second look."""
+    gate = expit(val.outputs.gate / calibration.gate_temperature)
+    answered = val.tomato & (gate >= calibration.gate_threshold)
+    probabilities = softmax(val.outputs.logits[answered] / calibration.temperature, axis=1)
+    correct = probabilities.argmax(axis=1) == val.labels[answered]
+    threshold = _confidence_threshold(probabilities.max(axis=1), correct)
+    return calibration.model_copy(update={"confidence_threshold": round(threshold, 4)})
 
 
 def _temperature(logits: Floats, labels: NDArray[np.int64]) -> float:

@@ -8,7 +8,8 @@ import numpy as np
 
 from schemas.card import CARD_FILE, Calibration, ModelCard, Preprocessing, SplitMetrics
 from stream_workers.engines import load_engine
-from training.calibration import fit
+from stream_workers.engines.second_look import SecondLook
+from training.calibration import fit, selective
 from training.checkpoint import stored_average
 from training.drift import baselines
 from training.evaluation import evaluate
@@ -62,10 +63,12 @@ class Release:
 
     def calibrate(self, sources: dict[str, Path]) -> ModelCard:
         """Fit temperatures and thresholds on val, drift baselines on train, with the served int8 outputs."""
-        card = ModelCard.load(self.directory)
+        card = ModelCard.load(self.directory).model_copy(update={"calibration": UNCALIBRATED})
         engine = load_engine("openvino", self.directory, card, threads=2)
         px = card.preprocessing.px
         calibration = fit(serve(sources["val"], engine, px))
+        engine = SecondLook(engine, calibration)
+        calibration = selective(serve(sources["val"], engine, px), calibration)
         histograms, shares = baselines(serve(sources["train"], engine, px, every=5), calibration)
         return self._save(
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})

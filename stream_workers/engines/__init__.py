@@ -5,6 +5,7 @@ from pathlib import Path
 from schemas.card import ModelCard
 from schemas.errors import ConfigurationError
 from stream_workers.engines.engine import Engine, Outputs
+from stream_workers.engines.second_look import SecondLook
 
 __all__ = ["ENGINES", "Engine", "Outputs", "load_engine"]
 
@@ -12,7 +13,15 @@ ENGINES = ("openvino", "tensorflow")
 
 
 def load_engine(name: str, directory: Path, card: ModelCard, threads: int = 1) -> Engine:
-    """The engine `name` for the model in `directory`, with `threads` threads. Raises ModelError, ConfigurationError."""
+    """The engine `name` for the model in `directory`, with `threads` threads, looking twice where its card says so.
+
+    Raises ModelError, ConfigurationError.
+    """
+    engine = _load(name, directory, card, threads)
+    return SecondLook(engine, card.calibration) if card.calibration.second_look else engine
+
+
+def _load(name: str, directory: Path, card: ModelCard, threads: int) -> Engine:
     if name not in ENGINES:
         msg = f"there is no engine {name!r}"
         raise ConfigurationError(msg, f"Choose one of {', '.join(ENGINES)}.")

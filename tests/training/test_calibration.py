@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from stream_workers.engines import Outputs
-from training.calibration import SELECTIVE_ACCURACY, fit
+from training.calibration import SELECTIVE_ACCURACY, fit, selective
 from training.dataset import NEGATIVE
 from training.inference import Served
 from training.metrics import metrics
@@ -46,7 +46,7 @@ def test_the_gate_turns_few_leaves_away() -> None:
 
 def test_answers_above_the_threshold_are_as_right_as_promised_with_the_largest_coverage() -> None:
     val = drawn(1, 6)
-    calibration = fit(val)
+    calibration = selective(val, fit(val))
     figures = metrics(val, calibration)
     lower = calibration.model_copy(update={"confidence_threshold": calibration.confidence_threshold - 0.02})
     assert float(str(figures["selective_accuracy"])) >= SELECTIVE_ACCURACY - 1e-3
@@ -58,4 +58,4 @@ def test_a_model_that_guesses_never_answers() -> None:
     val = drawn(1, 3)
     shuffled = np.random.default_rng(5).permutation(val.outputs.logits)
     guessing = Served(val.outputs._replace(logits=shuffled), val.labels, val.paths, [])
-    assert float(str(metrics(guessing, fit(guessing))["coverage"])) < 0.02
+    assert float(str(metrics(guessing, selective(guessing, fit(guessing)))["coverage"])) < 0.02
