@@ -9,7 +9,7 @@ import numpy as np
 from schemas.card import CARD_FILE, Calibration, ModelCard, Preprocessing, SplitMetrics
 from stream_workers.engines import load_engine
 from stream_workers.engines.second_look import SecondLook
-from training.calibration import fit, selective
+from training.calibration import fit
 from training.checkpoint import stored_average
 from training.drift import baselines
 from training.evaluation import evaluate
@@ -24,6 +24,8 @@ CALIBRATION_IMAGES = 320
 """Training photographs whose activations set the int8 ranges."""
 BATCH_CEILING = {"openvino": 32, "tensorflow": 32}
 UNCALIBRATED = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0.5)
+LOOKING_TWICE = Calibration(temperature=1, confidence_threshold=0, second_look=1, gate_temperature=1, gate_threshold=0)
+"""At everything."""
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,10 @@ class Release:
         card = ModelCard.load(self.directory).model_copy(update={"calibration": UNCALIBRATED})
         engine = load_engine("openvino", self.directory, card, threads=2)
         px = card.preprocessing.px
-        calibration = fit(serve(sources["val"], engine, px))
-        engine = SecondLook(engine, calibration)
-        calibration = selective(serve(sources["val"], engine, px), calibration)
-        histograms, shares = baselines(serve(sources["train"], engine, px, every=5), calibration)
+        first, both = (serve(sources["val"], one, px) for one in (engine, SecondLook(engine, LOOKING_TWICE)))
+        calibration = fit(first, both)
+        train = serve(sources["train"], SecondLook(engine, calibration), px, every=5)
+        histograms, shares = baselines(train, calibration)
         return self._save(
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})
         )

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
 from stream_workers.engines import Outputs
-from training.calibration import SELECTIVE_ACCURACY, fit, selective
+from training.calibration import SELECTIVE_ACCURACY, fit
 from training.dataset import NEGATIVE
 from training.inference import Served
 from training.metrics import metrics
@@ -28,17 +28,19 @@ def _evidence(photographs: int) -> NDArray[np.float32]:
 
 @pytest.mark.parametrize("temperature", [0.5, 1.0, 3.0])
 def test_the_temperature_is_found_on_either_side_of_one(temperature: float) -> None:
-    assert fit(drawn(temperature, 3)).temperature == pytest.approx(temperature, rel=0.06)
+    val = drawn(temperature, 3)
+    assert fit(val, val).temperature == pytest.approx(temperature, rel=0.06)
 
 
 def test_calibrated_confidence_holds_on_other_photographs() -> None:
-    calibration = fit(drawn(2.5, 3))
+    val = drawn(2.5, 3)
+    calibration = fit(val, val)
     assert float(str(metrics(drawn(2.5, 3, seed=1), calibration)["ece"])) < 0.02
 
 
 def test_the_gate_turns_few_leaves_away() -> None:
     val = drawn(1, 6)
-    calibration = fit(val)
+    calibration = fit(val, val)
     passed = expit(val.outputs.gate / calibration.gate_temperature) >= calibration.gate_threshold
     assert (~passed[val.tomato]).mean() <= 0.01
     assert calibration.gate_threshold <= 0.5
@@ -46,7 +48,7 @@ def test_the_gate_turns_few_leaves_away() -> None:
 
 def test_answers_above_the_threshold_are_as_right_as_promised_with_the_largest_coverage() -> None:
     val = drawn(1, 6)
-    calibration = selective(val, fit(val))
+    calibration = fit(val, val)
     figures = metrics(val, calibration)
     lower = calibration.model_copy(update={"confidence_threshold": calibration.confidence_threshold - 0.02})
     assert float(str(figures["selective_accuracy"])) >= SELECTIVE_ACCURACY - 1e-3
@@ -58,4 +60,16 @@ def test_a_model_that_guesses_never_answers() -> None:
     val = drawn(1, 3)
     shuffled = np.random.default_rng(5).permutation(val.outputs.logits)
     guessing = Served(val.outputs._replace(logits=shuffled), val.labels, val.paths, [])
-    assert float(str(metrics(guessing, selective(guessing, fit(guessing)))["coverage"])) < 0.02
+    assert float(str(metrics(guessing, fit(guessing, guessing))["coverage"])) < 0.02
+
+
+def test_a_second_look_is_taken_where_it_helps_and_no_further() -> None:
+    first = drawn(1, 2)
+    confidence = softmax(first.outputs.logits, axis=1).max(axis=1)
+    right = np.where(first.labels[:, None] == np.arange(10), 9, 0).astype(np.float32)
+    helped = np.where(confidence[:, None] < 0.7, right, first.outputs.logits)
+    both = Served(first.outputs._replace(logits=helped), first.labels, first.paths, [])
+    assert fit(first, both).second_look == pytest.approx(0.7, abs=0.051)
+    assert fit(first, first).second_look == 0
+    spoilt = Served(first.outputs._replace(logits=-helped), first.labels, first.paths, [])
+    assert fit(first, spoilt).second_look == 0
