@@ -50,12 +50,12 @@ def newest_models() -> list[Path]:
 
 
 def _rate(engine: Engine, images: Images) -> float:
-    rounds = itertools.cycle(range(0, len(images), engine.ceiling))
-    start, done = time.perf_counter(), 0
-    while time.perf_counter() - start < SECONDS:
-        first = next(rounds)
-        done += len(engine.infer(np.take(images, range(first, first + engine.ceiling), axis=0, mode="wrap")).gate)
-    return done / (time.perf_counter() - start)
+    starts = range(0, len(images), engine.ceiling)
+    batches = [np.take(images, range(start, start + engine.ceiling), axis=0, mode="wrap") for start in starts]
+    rounds, done, begun = itertools.cycle(batches), 0, time.perf_counter()
+    while time.perf_counter() - begun < SECONDS:
+        done += len(engine.infer(next(rounds)).gate)
+    return done / (time.perf_counter() - begun)
 
 
 def _single_ms(engine: Engine, images: Images) -> float:

@@ -12,7 +12,7 @@ from schemas.card import Calibration
 from training.inference import Served
 
 SELECTIVE_ACCURACY: Final = 0.99
-SECOND_LOOKS: Final = (0.0, *np.arange(0.5, 1, 0.05).round(2).tolist())
+SECOND_LOOKS: Final = (0.0, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)
 """Confidences below which a second look may be taken; of those that answer as well as the best, the lowest is."""
 AS_WELL: Final = 0.0005
 """Of macro F1."""
@@ -53,7 +53,7 @@ def _second_look(once: Floats, twice: Floats, labels: NDArray[np.int64]) -> floa
         f1_score(labels, _looked(once, twice, below).argmax(axis=1), average="macro", zero_division=0)
         for below in SECOND_LOOKS
     ]
-    return float(SECOND_LOOKS[int(np.argmax(np.array(scores) >= max(scores) - AS_WELL))])
+    return next(below for below, score in zip(SECOND_LOOKS, scores, strict=True) if score >= max(scores) - AS_WELL)
 
 
 def _looked(once: Floats, twice: Floats, below: float) -> Floats:

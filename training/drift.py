@@ -2,10 +2,10 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from schemas.card import Calibration, Histogram
 from schemas.labels import LABELS
+from stream_workers.probabilities import of_labels
 from training.inference import Served
 
 BINS = 10
@@ -17,7 +17,7 @@ def baselines(served: Served, calibration: Calibration) -> tuple[dict[str, Histo
     Tomato photographs only. Bins hold a tenth of the photographs each, as the population stability index wants.
     """
     tomato = served.tomato
-    probabilities = softmax(served.outputs.logits[tomato] / calibration.temperature, axis=1)
+    probabilities = of_labels(served.outputs.logits[tomato], calibration)
     kept = [features for features, is_tomato in zip(served.features, tomato, strict=True) if is_tomato]
     histograms = {
         name: histogram(np.array([getattr(features, name) for features in kept]), 255.0)

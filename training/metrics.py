@@ -2,12 +2,12 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, softmax
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from schemas.card import Calibration, ClassMetrics
 from schemas.errors import LeafError
 from schemas.labels import LABELS
+from stream_workers.probabilities import of_labels, of_leaf
 from training.inference import Served
 
 ECE_BINS = 15
@@ -25,10 +25,10 @@ def metrics(served: Served, calibration: Calibration) -> dict[str, object]:
         msg = "none of the photographs is labelled as a tomato leaf"
         raise LeafError(msg, f"The labels are {', '.join(LABELS)}.")
     truth = served.labels[tomato]
-    probabilities = softmax(served.outputs.logits[tomato] / calibration.temperature, axis=1)
+    probabilities = of_labels(served.outputs.logits[tomato], calibration)
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     correct = predicted == truth
-    gate = expit(served.outputs.gate / calibration.gate_temperature)
+    gate = of_leaf(served.outputs.gate, calibration)
     passed = gate >= calibration.gate_threshold
     answered = passed[tomato] & (confidence >= calibration.confidence_threshold)
     figures: dict[str, object] = {

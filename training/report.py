@@ -7,11 +7,11 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit, softmax
 
 from schemas.card import CARD_FILE, ModelCard
 from schemas.labels import DISPLAY_NAMES, LABELS
 from stream_workers.engines import load_engine
+from stream_workers.probabilities import of_labels, of_leaf
 from training import plots
 from training.inference import Served, pixels, serve
 from training.layout import splits
@@ -33,7 +33,7 @@ def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Pat
     engine = load_engine("openvino", directory, card, threads=os.cpu_count() or 1)
     test = serve(sources["test"], engine, card.preprocessing.px)
     figures = metrics(test, card.calibration)
-    probabilities = softmax(test.outputs.logits[test.tomato] / card.calibration.temperature, axis=1)
+    probabilities = of_labels(test.outputs.logits[test.tomato], card.calibration)
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == test.labels[test.tomato]
     plots.confusion(np.array(figures["confusion"]), f"{card.id}, test", out / "confusion.png")
     ece = expected_calibration_error(confidence, correct)
@@ -83,14 +83,14 @@ def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
     """Photographs taken in a field come in bursts of one leaf: the mean over each leaf group counts once."""
     groups = _leaf_groups(source)
     judged: dict[tuple[str, int], list[int]] = defaultdict(list)
-    logits = field.outputs.logits / card.calibration.temperature
+    probabilities = of_labels(field.outputs.logits, card.calibration)
     for index, (path, label) in enumerate(zip(field.paths, field.labels, strict=True)):
         judged[groups.get(path, path), int(label)].append(index)
     right = defaultdict(list)
     for (_, label), members in judged.items():
-        right[label].append(int(softmax(logits[members], axis=1).mean(axis=0).argmax()) == label)
-    gate = expit(field.outputs.gate / card.calibration.gate_temperature) >= card.calibration.gate_threshold
-    sure = softmax(logits, axis=1).max(axis=1) >= card.calibration.confidence_threshold
+        right[label].append(int(probabilities[members].mean(axis=0).argmax()) == label)
+    gate = of_leaf(field.outputs.gate, card.calibration) >= card.calibration.gate_threshold
+    sure = probabilities.max(axis=1) >= card.calibration.confidence_threshold
     lines = ["Field photographs, each leaf group counted once:\n", "| class | leaf groups | right |", "|---|---|---|"]
     lines += [f"| {DISPLAY_NAMES[LABELS[k]]} | {len(v)} | {sum(v)} |" for k, v in sorted(right.items())]
     answers = [answer for values in right.values() for answer in values]
