@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -37,3 +38,19 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
 
     monkeypatch.setitem(networks.BACKBONES, "tiny", backbone)
     return "tiny"
+
+
+@pytest.fixture
+def step_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training time in which a step takes 20 ms: budgets mean steps, however busy the machine is."""
+    from training.trainer import Trainer
+
+    advance, now = Trainer._advance, 0.0
+
+    def advanced(self: Trainer, model: Any, sampler: Any, steps: int) -> float:
+        nonlocal now
+        now += 0.02 * steps
+        return advance(self, model, sampler, steps)
+
+    monkeypatch.setattr(Trainer, "_advance", advanced)
+    monkeypatch.setattr("training.trainer.time", SimpleNamespace(monotonic=lambda: now))

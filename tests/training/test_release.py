@@ -29,13 +29,13 @@ pytestmark = [
 
 
 @pytest.fixture
-def released(tiny: str, leaves: Path, tmp_path: Path) -> Release:
-    """A network trained for a few seconds, exported, calibrated and scored."""
+def released(tiny: str, leaves: Path, tmp_path: Path, step_clock: None) -> Release:
+    """A network trained for some hundred steps, exported, calibrated and scored."""
     from training.trainer import Trainer
 
     train, val = prepare(leaves / "train.zip", tmp_path / "train"), prepare(leaves / "val.zip", tmp_path / "val")
     recipe = Recipe(architecture=tiny, batch=32, learning_rate=5e-3, sizes=((0.0, 64),), average_decay=0.9)
-    Trainer(recipe, train, val, tmp_path / "run", 12, tmp_path / "models").run()
+    Trainer(recipe, train, val, tmp_path / "run", 6, tmp_path / "models").run()
     release = Release(tmp_path / "models" / "tiny" / "1")
     release.export(recipe, tmp_path / "run", train, px=64)
     release.calibrate(splits(leaves))
@@ -56,7 +56,7 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
     assert set(card.metrics) == {"test", "test_float"}
     assert card.calibration.second_look in SECOND_LOOKS
     assert 0 < card.calibration.confidence_threshold <= 1
-    assert card.metrics["test"].accuracy > 0.25, "a network that has learnt nothing answers a tenth rightly"
+    assert card.metrics["test"].accuracy > 0.5
 
     int8 = load_engine("openvino", released.directory, card).infer(images())
     exact = load_engine("tensorflow", released.directory, card).infer(images())

@@ -32,6 +32,7 @@ def trainer(tiny: str, data: tuple[Prepared, Prepared], run: Path, seconds: floa
 
 
 @pytest.mark.timeout(180)
+@pytest.mark.usefixtures("step_clock")
 def test_it_learns_and_a_killed_run_continues_where_it_was(
     tiny: str, data: tuple[Prepared, Prepared], tmp_path: Path
 ) -> None:
@@ -39,13 +40,13 @@ def test_it_learns_and_a_killed_run_continues_where_it_was(
     from training.network import trained_part
     from training.transfer import initialise
 
-    first = trainer(tiny, data, tmp_path, seconds=20)
+    first = trainer(tiny, data, tmp_path, seconds=6)
     stages = first._stage(Sampler(data[0], 0))
     for _ in range(3):
         next(stages)
     first._checkpoint.save(first.active, first.step, first.optimizer)
     stages.close()
-    second = trainer(tiny, data, tmp_path, seconds=20)
+    second = trainer(tiny, data, tmp_path, seconds=6)
     assert (second.active, second.step) == (first.active, first.step)
     for mine, other in zip(second.model.get_weights(), first.model.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, other)
@@ -56,7 +57,7 @@ def test_it_learns_and_a_killed_run_continues_where_it_was(
     assert [line["px"] for line in history] == [32, 64]
     assert history[-1]["progress"] == 1
     assert history[-1]["val_accuracy"] > 0.3, "ten coloured blobs; chance is 0.1"
-    assert trainer(tiny, data, tmp_path, seconds=20).progress == 1
+    assert trainer(tiny, data, tmp_path, seconds=6).progress == 1
     network = build_network(tiny)
     initialise(network, str(tmp_path / "average.weights.h5"), tmp_path)
     for mine, other in zip(trained_part(network).get_weights(), second.average, strict=True):
