@@ -41,11 +41,17 @@ def _defaults() -> None:
 @app.command()
 def prepare(leaves: Leaves = LEAVES) -> None:
     """Decode every photograph once and cut its leaf out, into memory-mapped arrays under var/."""
+    _prepare(leaves, again=True)
+
+
+def _prepare(leaves: Path, *, again: bool) -> None:
     from training.layout import splits
+    from training.prepared import Prepared
     from training.prepared import prepare as prepare_split
 
     for split, source in splits(leaves).items():
-        prepare_split(source, WORK / "data" / split)
+        if again or not Prepared.there(WORK / "data" / split):
+            prepare_split(source, WORK / "data" / split)
 
 
 @app.command()
@@ -144,30 +150,28 @@ def ablate(
 
 
 @app.command("all")
-def everything(
-    minutes: Minutes = 180,
-    leaves: Leaves = LEAVES,
-    versions: Annotated[tuple[str, str], typer.Option(help="Of the first round's models and of the second's.")] = (
-        "1",
-        "2",
-    ),
-) -> None:
+def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES) -> None:
     """Prepare, train both networks from scratch, then again with both as teachers; export, calibrate and report.
 
-    What is there already, of this or a killed run, is not made again.
+    The models get the next two version numbers. What a killed run has made is not made again.
     """
-    if not (WORK / "data" / "train" / "labels.npy").exists():
-        prepare(leaves)
+    from training.rounds import Rounds
+
+    rounds = Rounds(MODELS, WORK)
+    _prepare(leaves, again=False)
     teachers: list[str] = []
-    for version in versions:
+    for version in rounds.versions:
         for architecture, px in SERVED.items():
             if not (MODELS / architecture / version / "card.json").exists():
-                train(architecture, minutes, f"{architecture}@{versions[0]}" if teachers else "scratch", teachers)
+                train(
+                    architecture, minutes, f"{architecture}@{rounds.versions[0]}" if teachers else "scratch", teachers
+                )
                 export(architecture, version, px)
         teachers = [f"{architecture}@{version}" for architecture in SERVED]
     for architecture in SERVED:
-        calibrate(architecture, versions[-1], leaves)
+        calibrate(architecture, rounds.versions[-1], leaves)
     report(leaves)
+    rounds.finish()
 
 
 @app.command()

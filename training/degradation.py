@@ -34,7 +34,7 @@ TO_YCBCR: Final = np.array(
 
 def blurred(image: Any, deviation: Any) -> Any:
     """Convolve [N, h, w, c] with Gaussians of standard deviation [N] or one for all, in pixels; 0 changes nothing."""
-    distance = np.arange(REACH + 1, dtype=np.float32)
+    distance = ops.arange(REACH + 1, dtype="float32")
     spread = ops.maximum(ops.reshape(ops.convert_to_tensor(deviation, "float32"), (-1, 1)), 0.05)
     weights = ops.exp(-((distance / spread) ** 2) / 2)
     weights = weights / (2 * ops.sum(weights, axis=1, keepdims=True) - 1)
@@ -72,7 +72,7 @@ def _quantised(plane: Any, table: Any, scale: Any) -> Any:
     """Round the coefficients of each 8x8 block of [N, h, w] to multiples of the scaled table."""
     _, height, width = plane.shape
     cosines = ops.convert_to_tensor(COSINES)
-    steps = ops.clip(ops.round(table * scale[..., 0]), 1, 255)[:, None, :, None, :]
+    steps = ops.clip(ops.round(ops.convert_to_tensor(table) * scale[..., 0]), 1, 255)[:, None, :, None, :]
     blocks = ops.reshape(plane, (-1, height // 8, 8, width // 8, 8))
     coefficients = ops.einsum("uy,vx,nayox->nauov", cosines, cosines, blocks)
     coefficients = ops.round(coefficients / steps) * steps

@@ -29,9 +29,17 @@ class Prepared:
     labels: NDArray[np.int64]
     fingerprint: str
 
+    @staticmethod
+    def there(directory: Path) -> bool:
+        """Whether `prepare` has come to its end."""
+        return (directory / "labels.npy").exists()
+
     @classmethod
     def load(cls, directory: Path) -> "Prepared":
-        """Open what `prepare` wrote."""
+        """Open what `prepare` wrote. Raises DatasetError where it has not, or was stopped before its end."""
+        if not cls.there(directory):
+            msg = f"there are no prepared photographs in {directory}"
+            raise DatasetError(msg, "Make them with `python -m training prepare`.")
         rgba = np.load(directory / "rgba.npy", mmap_mode="r")
         labels = np.load(directory / "labels.npy")
         return cls(rgba[: len(labels)], labels, (directory / "fingerprint.txt").read_text())
@@ -43,6 +51,7 @@ def prepare(source: Path, directory: Path) -> Prepared:
     The labels are written last. Raises DatasetError where there is no photograph.
     """
     directory.mkdir(parents=True, exist_ok=True)
+    (directory / "labels.npy").unlink(missing_ok=True)
     items = [item for item in photographs(source) if item.label]
     if not items:
         msg = f"{source} holds no photograph in a folder named by a class"

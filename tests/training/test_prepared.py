@@ -36,3 +36,9 @@ def test_a_folder_without_classes_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x" / "a.png").write_bytes(encoded(scene(1)))
     with pytest.raises(DatasetError, match="no photograph"):
         prepare(tmp_path / "x", tmp_path / "prepared")
+
+
+def test_what_was_not_prepared_says_how_to(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no prepared photographs") as told:
+        Prepared.load(tmp_path)
+    assert "python -m training prepare" in told.value.advice
