@@ -188,7 +188,7 @@ def split(
 
 @app.command()
 def report(leaves: Leaves = LEAVES) -> None:
-    """Draw plots and tables of every model under models/ into training/reports/."""
+    """Draw plots and tables of each model's newest version into training/reports/."""
     from training.report import write_reports
 
     write_reports(MODELS, WORK, leaves, Path(__file__).parent / "reports")

@@ -13,6 +13,7 @@ from schemas.labels import DISPLAY_NAMES, LABELS
 from stream_workers.engines import load_engine
 from stream_workers.probabilities import of_labels, of_leaf
 from training import plots
+from training.evaluation import find_model
 from training.inference import Served, pixels, serve
 from training.layout import splits
 from training.metrics import expected_calibration_error, metrics
@@ -22,10 +23,14 @@ EXAMPLES = 12
 
 
 def write_reports(models: Path, work: Path, leaves: Path, reports: Path) -> None:
-    """Write `<reports>/<name>@<version>/` for every model: report.md and PNGs."""
-    for path in sorted(models.glob(f"*/*/{CARD_FILE}")):
-        card = ModelCard.load(path.parent)
-        _report(card, path.parent, splits(leaves), work / "runs" / card.name, reports / card.id.replace("@", "-"))
+    """Write `<reports>/<name>-<version>/` for each model's newest version: report.md and PNGs.
+
+    Only of that one the training's history may still be under `work`.
+    """
+    for name in sorted({path.parent.parent.name for path in models.glob(f"*/*/{CARD_FILE}")}):
+        directory = find_model(name, models)
+        card = ModelCard.load(directory)
+        _report(card, directory, splits(leaves), work / "runs" / name, reports / card.id.replace("@", "-"))
 
 
 def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Path, out: Path) -> None:

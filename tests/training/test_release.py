@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -110,9 +111,13 @@ def test_reports_table_and_tracking_show_the_run(
     from training.table import model_table
 
     models = released.directory.parents[1]
+    older = shutil.copytree(released.directory, released.directory.with_name("0"))
+    card = ModelCard.load(released.directory).model_copy(update={"version": "0", "metrics": {}})
+    (older / "card.json").write_text(card.model_dump_json())  # a first round's: never scored
     (tmp_path / "runs").mkdir()
     (tmp_path / "run").rename(tmp_path / "runs" / "tiny")
     write_reports(models, tmp_path, leaves, tmp_path / "reports")
+    assert [path.name for path in (tmp_path / "reports").iterdir()] == ["tiny-1"]
     made = {path.name for path in (tmp_path / "reports" / "tiny-1").iterdir()}
     assert made == {
         "report.md", "confusion.png", "reliability.png", "coverage.png", "training.png", "heatmaps.png",
