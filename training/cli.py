@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +19,9 @@ MODELS = Path("models")
 SERVED: Final[dict[Literal["resnet50", "efficientnetb0"], int]] = {"efficientnetb0": 128, "resnet50": 160}
 """Side in pixels at which each network is exported: where validation photographs are judged best (see README)."""
 
+ROUNDS: Final = ("1", "2")
+"""What the models of each round are called while they are made."""
+
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
@@ -29,6 +33,7 @@ Leaves = Annotated[Path, typer.Option(help="Folder with train, val and test, eac
 Architecture = Annotated[Literal["resnet50", "efficientnetb0"], typer.Argument(help="Which network.")]
 Minutes = Annotated[float, typer.Option(help="Budget of active training time; the schedule stretches to it.")]
 Version = Annotated[str, typer.Option(help="Version directory under models/<architecture>/.")]
+Models = Annotated[Path, typer.Option(help="Folder of the models, `<name>/<version>` each.")]
 
 
 @app.callback()
@@ -65,6 +70,7 @@ def train(
         list[str] | None, typer.Option(help="NAME@VERSION whose answers are learnt beside the labels; may be repeated.")
     ] = None,
     threads: Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")] = 0,
+    models: Models = MODELS,
 ) -> None:
     """Train one network; run again after a kill, it continues from its checkpoint."""
     from training.prepared import Prepared
@@ -79,7 +85,7 @@ def train(
     if "@" in init:
         recipe = recipe.continued(init, recipe.teachers)
     recipe.make_way(run)
-    trainer = Trainer(recipe, Prepared.load(data / "train"), Prepared.load(data / "val"), run, minutes * 60, MODELS)
+    trainer = Trainer(recipe, Prepared.load(data / "train"), Prepared.load(data / "val"), run, minutes * 60, models)
     try:
         trainer.run()
     finally:
@@ -91,6 +97,7 @@ def export(
     architecture: Architecture,
     version: Version = "1",
     px: Annotated[int, typer.Option(help="Side of the images it will serve; 0: what it was last trained at.")] = 0,
+    models: Models = MODELS,
 ) -> None:
     """Write models/ARCHITECTURE/VERSION from the averaged weights: OpenVINO int8, float16 weights, card."""
     from training.prepared import Prepared
@@ -99,11 +106,13 @@ def export(
 
     run, train_split = WORK / "runs" / architecture, Prepared.load(WORK / "data" / "train")
     recipe = Recipe.of(run)
-    Release(MODELS / architecture / version).export(recipe, run, train_split, px or recipe.px(1.0))
+    Release(models / architecture / version).export(recipe, run, train_split, px or recipe.px(1.0))
 
 
 @app.command()
-def calibrate(architecture: Architecture, version: Version = "1", leaves: Leaves = LEAVES) -> None:
+def calibrate(
+    architecture: Architecture, version: Version = "1", leaves: Leaves = LEAVES, models: Models = MODELS
+) -> None:
     """Fit temperatures, thresholds and drift baselines on the served int8 outputs; score every split into the card."""
     from training.dataset import DatasetError
     from training.layout import splits
@@ -111,7 +120,7 @@ def calibrate(architecture: Architecture, version: Version = "1", leaves: Leaves
     from training.swapped import swap_backgrounds
 
     sources = splits(leaves)
-    release = Release(MODELS / architecture / version)
+    release = Release(models / architecture / version)
     release.calibrate(sources)
     scored = {split: (source, "openvino") for split, source in sources.items() if split != "train"}
     if "test" in sources:
@@ -153,25 +162,28 @@ def ablate(
 def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES) -> None:
     """Prepare, train both networks from scratch, then again with both as teachers; export, calibrate and report.
 
-    The models get the next two version numbers. What a killed run has made is not made again.
+    The models come to models/ when all is done, under the next version number. What a killed run has made is not made
+    again.
     """
-    from training.rounds import Rounds
+    from training.release import Release, next_version
 
-    rounds = Rounds(MODELS, WORK)
     _prepare(leaves, again=False)
+    made = WORK / "models"
     teachers: list[str] = []
-    for version in rounds.versions:
+    for version in ROUNDS:
         for architecture, px in SERVED.items():
-            if not (MODELS / architecture / version / "card.json").exists():
-                train(
-                    architecture, minutes, f"{architecture}@{rounds.versions[0]}" if teachers else "scratch", teachers
-                )
-                export(architecture, version, px)
+            if not (made / architecture / version / "card.json").exists():
+                init = f"{architecture}@{ROUNDS[0]}" if teachers else "scratch"
+                train(architecture, minutes, init, teachers, models=made)
+                export(architecture, version, px, made)
         teachers = [f"{architecture}@{version}" for architecture in SERVED]
     for architecture in SERVED:
-        calibrate(architecture, rounds.versions[-1], leaves)
+        calibrate(architecture, ROUNDS[-1], leaves, made)
+    number = next_version(MODELS)
+    for architecture in SERVED:
+        Release(made / architecture / ROUNDS[-1]).publish(MODELS / architecture / number)
+    shutil.rmtree(made)
     report(leaves)
-    rounds.finish()
 
 
 @app.command()

@@ -1,5 +1,6 @@
 """Making a model that workers load: files, calibration, figures and card."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,12 @@ class Release:
         }
         return self._save(card.model_copy(update={"metrics": {**card.metrics, **measured}}))
 
+    def publish(self, directory: Path) -> ModelCard:
+        """Copy it to `<models>/<name>/<another version>`; the card comes last, and without it no worker looks there."""
+        shutil.copytree(self.directory, directory, ignore=shutil.ignore_patterns(CARD_FILE), dirs_exist_ok=True)
+        card = ModelCard.load(self.directory).model_copy(update={"version": directory.name})
+        return Release(directory)._save(card)  # noqa: SLF001
+
     def _save(self, card: ModelCard) -> ModelCard:
         partial = self.directory / f".{CARD_FILE}"
         partial.write_text(card.model_dump_json(indent=1) + "\n")
@@ -95,3 +102,8 @@ class Release:
 
 
 KEPT = frozenset(SplitMetrics.model_fields)
+
+
+def next_version(models: Path) -> str:
+    """The number above those of all models: workers serve the highest."""
+    return str(max((int(path.name) for path in models.glob("*/*") if path.name.isdigit()), default=0) + 1)
