@@ -36,6 +36,11 @@ class Release:
     directory: Path
     """`models/<name>/<version>`."""
 
+    @property
+    def made(self) -> bool:
+        """Whether it was exported."""
+        return (self.directory / CARD_FILE).exists()
+
     def export(self, recipe: Recipe, run: Path, train: Prepared, px: int) -> ModelCard:
         """Write the files of a training run's averaged weights, with a card that is not calibrated yet."""
         weights, state = stored_average(run)

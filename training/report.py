@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from schemas.card import CARD_FILE, ModelCard
+from schemas.errors import ModelError
 from schemas.labels import DISPLAY_NAMES, LABELS
 from stream_workers.engines import load_engine
 from stream_workers.probabilities import of_labels, of_leaf
@@ -25,31 +26,38 @@ EXAMPLES = 12
 def write_reports(models: Path, work: Path, leaves: Path, reports: Path) -> None:
     """Write `<reports>/<name>-<version>/` for each model's newest version: report.md and PNGs.
 
-    Only of that one the training's history may still be under `work`.
+    Only of that one the training's history may still be under `work`. Judged on test, or on val where there is no test.
+    Raises ModelError where a model has not been scored there.
     """
+    sources = splits(leaves)
+    judged = "test" if "test" in sources else "val"
     for name in sorted({path.parent.parent.name for path in models.glob(f"*/*/{CARD_FILE}")}):
         directory = find_model(name, models)
         card = ModelCard.load(directory)
-        _report(card, directory, splits(leaves), work / "runs" / name, reports / card.id.replace("@", "-"))
+        if judged not in card.metrics:
+            msg = f"{card.id} has no figures on {judged}"
+            raise ModelError(msg, f"Score it: python -m training calibrate {name} --version {card.version}")
+        _report(card, directory, sources, judged, work / "runs" / name, reports / card.id.replace("@", "-"))
 
 
-def _report(card: ModelCard, directory: Path, sources: dict[str, Path], run: Path, out: Path) -> None:
+def _report(card: ModelCard, directory: Path, sources: dict[str, Path], judged: str, run: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     engine = load_engine("openvino", directory, card, threads=os.cpu_count() or 1)
-    test = serve(sources["test"], engine, card.preprocessing.px)
-    figures = metrics(test, card.calibration)
-    probabilities = of_labels(test.outputs.logits[test.tomato], card.calibration)
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == test.labels[test.tomato]
-    plots.confusion(np.array(figures["confusion"]), f"{card.id}, test", out / "confusion.png")
+    served = serve(sources[judged], engine, card.preprocessing.px)
+    figures = metrics(served, card.calibration)
+    probabilities = of_labels(served.outputs.logits[served.tomato], card.calibration)
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == served.labels[served.tomato]
+    title = f"{card.id}, {judged}"
+    plots.confusion(np.array(figures["confusion"]), title, out / "confusion.png")
     ece = expected_calibration_error(confidence, correct)
-    plots.reliability(confidence, correct, f"{card.id}, test: ECE {ece:.3f}", out / "reliability.png")
-    threshold = card.calibration.confidence_threshold
-    plots.coverage(confidence, correct, threshold, f"{card.id}, test", out / "coverage.png")
+    plots.reliability(confidence, correct, f"{title}: ECE {ece:.3f}", out / "reliability.png")
+    plots.coverage(confidence, correct, card.calibration.confidence_threshold, title, out / "coverage.png")
     if history := _rounds(run):
         (out / "history.jsonl").write_text("".join(json.dumps(line) + "\n" for line in history))
         plots.training_curves(history, card.id, out / "training.png")
-    plots.heatmaps(_examples(card, test, sources["test"]), out / "heatmaps.png")
-    text = [f"# {card.id}\n", "Made by `python -m training report`.\n", *_splits_table(card), *_classes_table(card)]
+    plots.heatmaps(_examples(card, served, sources[judged]), out / "heatmaps.png")
+    text = [f"# {card.id}\n", "Made by `python -m training report`.\n", *_splits_table(card)]
+    text += _classes_table(card, judged)
     if "field" in sources:
         text += _field_table(card, serve(sources["field"], engine, card.preprocessing.px), sources["field"])
     (out / "report.md").write_text("\n".join(text) + "\n")
@@ -76,9 +84,13 @@ def _splits_table(card: ModelCard) -> list[str]:
     return [*lines, ""]
 
 
-def _classes_table(card: ModelCard) -> list[str]:
-    lines = ["Test, as served:\n", "| class | precision | recall | F1 | photographs |", "|---|---|---|---|---|"]
-    for label, one in card.metrics["test"].per_class.items():
+def _classes_table(card: ModelCard, judged: str) -> list[str]:
+    lines = [
+        f"{judged.capitalize()}, as served:\n",
+        "| class | precision | recall | F1 | photographs |",
+        "|---|---|---|---|---|",
+    ]
+    for label, one in card.metrics[judged].per_class.items():
         name = DISPLAY_NAMES[label]
         lines.append(f"| {name} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |")
     return [*lines, ""]
@@ -111,13 +123,13 @@ def _leaf_groups(source: Path) -> dict[str, str]:
         return {row["path"]: row["leaf_group"] for row in csv.DictReader(stream) if row["split"] == source.stem}
 
 
-def _examples(card: ModelCard, test: Served, source: Path) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    chosen = np.random.default_rng(1).permutation(np.flatnonzero(test.tomato))[:EXAMPLES]
-    images = pixels(source, {test.paths[index] for index in chosen}, card.preprocessing.px)
+def _examples(card: ModelCard, served: Served, source: Path) -> list[tuple[np.ndarray, np.ndarray, str]]:
+    chosen = np.random.default_rng(1).permutation(np.flatnonzero(served.tomato))[:EXAMPLES]
+    images = pixels(source, {served.paths[index] for index in chosen}, card.preprocessing.px)
     examples = []
     for index in chosen:
-        said = int(test.outputs.logits[index].argmax())
-        truth = LABELS[test.labels[index]]
+        said = int(served.outputs.logits[index].argmax())
+        truth = LABELS[served.labels[index]]
         caption = LABELS[said] if LABELS[said] == truth else f"{LABELS[said]}\n(is {truth})"
-        examples.append((images[test.paths[index]], test.outputs.evidence[index, ..., said], caption))
+        examples.append((images[served.paths[index]], served.outputs.evidence[index, ..., said], caption))
     return examples

@@ -128,6 +128,21 @@ def test_reports_table_and_tracking_show_the_run(
     assert f"| tiny@1 | 64 | {accuracy:.3f} |" in model_table(models)
 
 
+def test_a_report_is_made_on_val_where_there_is_no_test(released: Release, tmp_path: Path, leaves: Path) -> None:
+    from training.report import write_reports
+
+    models, without = released.directory.parents[1], tmp_path / "without test"
+    without.mkdir()
+    for split in ("train", "val"):
+        shutil.copy(leaves / f"{split}.zip", without)
+    with pytest.raises(ModelError, match="tiny@1 has no figures on val") as raised:
+        write_reports(models, tmp_path, without, tmp_path / "reports")
+    assert "calibrate tiny --version 1" in raised.value.remedy
+    released.score({"val": (without / "val.zip", "openvino")})
+    write_reports(models, tmp_path, without, tmp_path / "reports")
+    assert "Val, as served" in (tmp_path / "reports" / "tiny-1" / "report.md").read_text()
+
+
 def test_continuing_from_a_released_model_starts_with_its_weights(released: Release, tiny: str) -> None:
     from stream_workers.engines.networks import build_network
     from training.transfer import initialise

@@ -1,0 +1,98 @@
+"""Where training works, and its steps there."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from training.ablation import VARIANTS, Ablation, ablation_table
+from training.dataset import DatasetError
+from training.layout import splits
+from training.prepared import Prepared, prepare
+from training.recipe import RECIPES, Recipe
+from training.release import Release
+from training.report import write_reports
+from training.swapped import swap_backgrounds
+from training.threads import limit
+from training.tracking import publish
+from training.trainer import Trainer
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """The folders of training. Each step leaves files that the next one finds, and continues after a kill."""
+
+    leaves: Path
+    """Has `train`, `val`, `test` and perhaps `field`."""
+    work: Path
+    """What is prepared and half done."""
+    models: Path
+    """`<name>/<version>` each."""
+
+    def prepare(self, *, again: bool) -> None:
+        """Decode the photographs of every split, or of those that are not prepared yet."""
+        for split, source in splits(self.leaves).items():
+            if again or not Prepared.there(self._data(split)):
+                prepare(source, self._data(split))
+
+    def train(self, architecture: str, minutes: float, init: str, teachers: Sequence[str], threads: int = 0) -> None:
+        """Train one network; a run by another recipe makes way."""
+        limit(threads)
+        run = self._run(architecture)
+        recipe = RECIPES[architecture].model_copy(update={"init": init, "teachers": tuple(teachers)})
+        if "@" in init:
+            recipe = recipe.continued(init, recipe.teachers)
+        train, val = (Prepared.load(self._data(split)) for split in ("train", "val"))
+        recipe.make_way(run)
+        trainer = Trainer(recipe, train, val, run, minutes * 60, self.models)
+        try:
+            trainer.run()
+        finally:
+            publish(run, recipe, self.work)
+
+    def export(self, architecture: str, version: str, px: int = 0) -> None:
+        """Write the model of the network's last run, for images of this side; 0: what it was last trained at."""
+        run = self._run(architecture)
+        recipe = Recipe.of(run)
+        self.release(architecture, version).export(
+            recipe, run, Prepared.load(self._data("train")), px or recipe.px(1.0)
+        )
+
+    def calibrate(self, architecture: str, version: str) -> None:
+        """Fit a model's temperatures and thresholds, and score it on every split there is."""
+        sources = splits(self.leaves)
+        release = self.release(architecture, version)
+        release.calibrate(sources)
+        scored = {split: (source, "openvino") for split, source in sources.items() if split != "train"}
+        if test := sources.get("test"):
+            scored["test_float"] = test, "tensorflow"
+            with suppress(DatasetError):  # no scenes to swap in
+                scored["test_swapped"] = swap_backgrounds(test, self._data("test_swapped")), "openvino"
+        release.score(scored)
+
+    def report(self, reports: Path) -> None:
+        """Draw plots and tables of each model's newest version."""
+        write_reports(self.models, self.work, self.leaves, reports)
+
+    def ablate(self, architecture: str, minutes: float, threads: int, report: Path) -> None:
+        """Train the recipe and variants of it; the report grows with each."""
+        limit(threads)
+        train, val = (Prepared.load(self._data(split)) for split in ("train", "val"))
+        made = self._data("val_swapped")
+        swapped = prepare(swap_backgrounds(splits(self.leaves)["val"], made), made)
+        directory = self.work / "ablation" / architecture / f"{minutes:g}-minutes"
+        ablation = Ablation(RECIPES[architecture], train, val, swapped, directory, minutes * 60)
+        found = {}
+        for variant in VARIANTS:
+            found[variant] = ablation.figures(variant)
+            report.write_text(ablation_table(architecture, minutes, found))
+
+    def release(self, architecture: str, version: str) -> Release:
+        """The model of this name and version, which need not be there yet."""
+        return Release(self.models / architecture / version)
+
+    def _data(self, split: str) -> Path:
+        return self.work / "data" / split
+
+    def _run(self, architecture: str) -> Path:
+        return self.work / "runs" / architecture
