@@ -91,12 +91,12 @@ def calibrate(
 @app.command()
 def ablate(
     architecture: Architecture,
-    minutes: Annotated[float, typer.Option(help="Active training time of each variant.")] = 10,
+    steps: Annotated[int, typer.Option(min=1, help="Of 32 photographs, for each variant.")] = 2000,
     leaves: Leaves = LEAVES,
     threads: Threads = 0,
 ) -> None:
     """Train the recipe and variants without one part of it; the table goes to training/reports/."""
-    _workshop(leaves).ablate(architecture, minutes, threads, REPORTS / f"ablation-{architecture}.md")
+    _workshop(leaves).ablate(architecture, steps, threads, REPORTS / f"ablation-{architecture}.md")
 
 
 @app.command("all")

@@ -36,15 +36,22 @@ SAVE_EVERY, VALIDATE_EVERY = 180.0, 420.0
 
 
 class Trainer:
-    """Trains one network within a budget of active seconds.
+    """Trains one network within a budget of active seconds: those it takes, or `pace` for every step.
 
     A checkpoint holds weights, moving average, optimizer and progress, so that a killed run continues where it was.
     """
 
     def __init__(
-        self, recipe: Recipe, train: Prepared, val: Prepared, directory: Path, budget: float, models: Path
+        self,
+        recipe: Recipe,
+        train: Prepared,
+        val: Prepared,
+        directory: Path,
+        budget: float,
+        models: Path,
+        pace: float | None = None,
     ) -> None:
-        self.recipe, self.directory, self.budget = recipe, directory, budget
+        self.recipe, self.directory, self.budget, self._pace = recipe, directory, budget, pace
         self._train, self._val = train, val
         keras.utils.set_random_seed(recipe.seed)
         keras.mixed_precision.set_global_policy(
@@ -124,7 +131,7 @@ class Trainer:
         while self.progress < 1 and (self.recipe.px(self.progress), self.frozen) == (px, frozen):
             began = time.monotonic()
             losses.append(self._advance(model, sampler, steps))
-            took = time.monotonic() - began
+            took = self._pace * steps if self._pace else time.monotonic() - began
             self.active += min(LONGEST_BURST, took)
             steps = max(1, min(2 * steps, int(steps * min(BURST, self.budget / 50) / took)))
             if self.active - saved > SAVE_EVERY:

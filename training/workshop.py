@@ -74,18 +74,18 @@ class Workshop:
         """Draw plots and tables of each model's newest version."""
         write_reports(self.models, self.work, self.leaves, reports)
 
-    def ablate(self, architecture: str, minutes: float, threads: int, report: Path) -> None:
+    def ablate(self, architecture: str, steps: int, threads: int, report: Path) -> None:
         """Train the recipe and variants of it; the report grows with each."""
         limit(threads)
         train, val = (Prepared.load(self._data(split)) for split in ("train", "val"))
         made = self._data("val_swapped")
         swapped = prepare(swap_backgrounds(splits(self.leaves)["val"], made), made)
-        directory = self.work / "ablation" / architecture / f"{minutes:g}-minutes"
-        ablation = Ablation(RECIPES[architecture], train, val, swapped, directory, minutes * 60)
+        directory = self.work / "ablation" / architecture / f"{steps}-steps"
+        ablation = Ablation(RECIPES[architecture], train, val, swapped, directory, steps)
         found = {}
         for variant in VARIANTS:
             found[variant] = ablation.figures(variant)
-            report.write_text(ablation_table(architecture, minutes, found))
+            report.write_text(ablation_table(architecture, steps, found))
 
     def release(self, architecture: str, version: str) -> Release:
         """The model of this name and version, which need not be there yet."""
