@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 from typing import Annotated, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from schemas.envelope import Envelope, Headers
 from schemas.errors import EventError
@@ -12,6 +20,14 @@ IMAGE_TYPE = "leaf.image.accepted"
 
 CameraId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 ImageId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{16,80}$")]
+
+
+def _in_utc(time: datetime) -> datetime:
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        msg = "the time is out of range"
+        raise ValueError(msg) from None
 
 
 class ImageEvent(BaseModel):
@@ -27,7 +43,7 @@ class ImageEvent(BaseModel):
     source: str = "/uploads"
     """`/uploads` or `/cameras/<id>`."""
     camera: CameraId | None = None
-    captured_at: AwareDatetime | None = None
+    captured_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     uploader: str | None = Field(None, max_length=64)
     """Hash of the name the page keeps; a sticky key, not a person."""
     frame: str | None = Field(None, max_length=512)
@@ -42,7 +58,7 @@ class ImageEvent(BaseModel):
         """The record to produce."""
         optional = {
             "camera": self.camera,
-            "capturedat": self.captured_at.astimezone(UTC).isoformat() if self.captured_at else None,
+            "capturedat": self.captured_at.isoformat() if self.captured_at else None,
             "uploader": self.uploader,
             "frame": self.frame,
             "attempt": str(self.attempt) if self.attempt else None,

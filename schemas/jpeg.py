@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
 _JFIF, _QUANTISATION, _HUFFMAN, _RESTART, _BASELINE, _SCAN = 0xE0, 0xDB, 0xC4, 0xDD, 0xC0, 0xDA
+_ALONE: Final = frozenset({0x01, 0xD8})
+"""Markers that no length follows, besides those of the entropy-coded data."""
 _PLAIN: Final = frozenset({_JFIF, _QUANTISATION, _HUFFMAN, _RESTART, _BASELINE, _SCAN})
 """Segments of a JPEG without metadata; APP0 counts only in the length it has without a thumbnail."""
 _JFIF_LENGTH: Final = 16
@@ -47,6 +49,19 @@ def baseline(data: bytes) -> Baseline | None:
             end = _MARKER.search(data, at)
             return size if end and end.start() == len(data) - 2 else None
     return None
+
+
+def scans(data: bytes) -> int:
+    """How many scans the (first) picture of a JPEG file has: each costs the decoder a walk over every block."""
+    at, number = len(_START), 0
+    while (found := _MARKER.search(data, at)) and found[0] != _END:
+        at, marker = found.end(), found[0][1]
+        if marker == 0xFF:  # padding before a marker
+            at -= 1
+        elif marker not in _ALONE:
+            number += marker == _SCAN
+            at += max(2, int.from_bytes(data[at : at + 2]))
+    return number
 
 
 def _size(frame: bytes) -> Baseline | None:

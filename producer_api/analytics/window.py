@@ -41,7 +41,11 @@ class Window(BaseModel):
         if (high - low) // seconds > MAX_BUCKETS:
             msg = f"the range holds {(high - low) // seconds} buckets of one {step}, at most {MAX_BUCKETS} are read"
             raise RequestError(msg, "Ask for a shorter range or for step=hour.")
-        return cls(begin=datetime.fromtimestamp(low, UTC), end=datetime.fromtimestamp(high, UTC), step=step)
+        try:
+            return cls(begin=datetime.fromtimestamp(low, UTC), end=datetime.fromtimestamp(high, UTC), step=step)
+        except (ValueError, OverflowError):
+            msg = "the range is beyond the calendar"
+            raise RequestError(msg, "Give years between 1 and 9999, in UTC.") from None
 
     def within(self, begin: datetime, end: datetime | None) -> "Window | None":
         """The buckets of this window that touch another range, if any; without an end it goes on."""

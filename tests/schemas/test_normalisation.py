@@ -246,3 +246,16 @@ def test_decode_keeps_the_size_and_encode_shrinks():
 def test_small_photographs_keep_the_resolution_of_their_colours(side: int, whole: bool) -> None:
     image = opened(encoded(photograph((side, side)), "PNG"))
     assert (image.layer[0][1:3] == (1, 1)) == whole, "sampling factors of the luma, in units of the colours'"
+
+
+def test_a_jpeg_of_very_many_scans_is_not_decoded():
+    out = io.BytesIO()
+    Image.new("RGB", (2000, 2000)).save(out, "JPEG", progressive=True)
+    data = out.getvalue()
+    assert normalise(data).width == MAX_SIDE
+    end, last = data.rindex(b"\xff\xd9"), data.rindex(b"\xff\xda")
+    bomb = data[:end] + data[last:end] * 2000 + data[end:]
+    with pytest.raises(ImageTooLargeError, match="scans"):
+        normalise(bomb)
+    video = b"\xff\xda" * 500  # behind the picture, as in a telephone's moving photograph
+    assert normalise(data + video).width == MAX_SIDE

@@ -45,3 +45,15 @@ def test_what_two_ranges_share():
     assert window.within(NOON - MINUTE, None) == window
     assert window.within(NOON + 180 * MINUTE, None) is None
     assert window.within(NOON - 60 * MINUTE, NOON) is None
+
+
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [
+        ("9999-12-31T00:00:00+00:00", "9999-12-31T23:30:00+00:00"),
+        ("0001-01-01T00:30:00+14:00", "0001-01-02T00:00:00+00:00"),
+    ],
+)
+def test_a_range_beyond_the_calendar_is_refused(begin, end):
+    with pytest.raises(RequestError, match="calendar"):
+        Window.of(datetime.fromisoformat(begin), datetime.fromisoformat(end), "hour")
