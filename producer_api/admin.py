@@ -12,7 +12,7 @@ from producer_api.services import ServicesHere
 bearer = HTTPBearer(auto_error=False, description="The admin key, LEAF_API_ADMIN_KEY.")
 
 
-def require_admin(
+async def require_admin(
     services: ServicesHere, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> None:
     """Let pass who sends `Authorization: Bearer <admin key>`. Raises ForbiddenError; always, where no key is set."""

@@ -31,6 +31,8 @@ class Seal:
         except (binascii.Error, UnicodeEncodeError):
             raise unknown_id() from None
         body = raw[:size]
+        if base64.urlsafe_b64encode(raw).decode() != text:  # the decoder also takes + for - and / for _
+            raise unknown_id()
         if len(raw) != size + MAC_BYTES or not hmac.compare_digest(raw[size:], self._mac(body)):
             raise unknown_id()
         return body

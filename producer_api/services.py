@@ -21,7 +21,7 @@ from producer_api.uploads.acceptance import Acceptance
 from producer_api.uploads.admission import Admission
 from producer_api.uploads.backlog import Backpressure
 from schemas.settings import var_dir
-from schemas.topics import DAY_MS, PREDICTIONS
+from schemas.topics import DAY_MS
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ class Services:
             acceptance=Acceptance(settings.kafka, settings.publish_seconds, settings.linger_ms),
             backpressure=Backpressure(
                 settings.kafka,
+                group=settings.worker_group,
                 every_seconds=settings.sample_seconds,
                 max_age_seconds=settings.max_backlog_seconds,
                 broker_times=settings.mode == "real",
@@ -86,11 +87,10 @@ class Services:
 def task_ids(settings: ApiSettings) -> TaskIds:
     """Ids under the key that all API processes share."""
     key = settings.task_id_key.get_secret_value().encode() if settings.task_id_key else None
-    retention_days = PREDICTIONS.retention_days or 0
-    return TaskIds(Seal(key or shared_key(var_dir() / "task_id.key")), retention_days * DAY_MS / 1000)
+    return TaskIds(Seal(key or shared_key(var_dir() / "task_id.key")), settings.retention_days * DAY_MS / 1000)
 
 
-def _here(request: Request) -> Services:
+async def _here(request: Request) -> Services:  # not in a thread: others may hold all of them
     services: Services = request.app.state.services
     return services
 

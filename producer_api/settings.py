@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from schemas.settings import ServiceSettings
+from schemas.topics import WORKER_GROUP
 
 
 class ApiSettings(ServiceSettings):
@@ -63,3 +64,9 @@ class ApiSettings(ServiceSettings):
 
     frontend_dir: Path = Path("frontend")
     """The page, served by the API itself in embedded mode only."""
+
+    retention_days: float = Field(30, gt=0, validation_alias=AliasChoices("LEAF_SINK_RETENTION_DAYS", "retention_days"))
+    """How long results, hour buckets and dedupe bits are kept, by event time: as long as the topics keep theirs."""
+
+    worker_group: str = Field(WORKER_GROUP, validation_alias=AliasChoices("LEAF_WORKER_GROUP", "worker_group"))
+    """Consumer group; its members share the partitions."""

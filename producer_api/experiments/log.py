@@ -3,6 +3,8 @@
 import logging
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
@@ -45,7 +47,7 @@ class ExperimentLog:
 
     def read(self) -> Timeline:
         """All definitions up to now. Raises BrokerUnavailableError."""
-        with self._lock:
+        with self._turn():
             consumer = self._consumer = self._consumer or self._assigned()
             deadline = time.monotonic() + self._seconds
             end = self._end(consumer, deadline)
@@ -78,6 +80,17 @@ class ExperimentLog:
         if error is not None:
             msg = f"{experiment.id} is not confirmed and may or may not be in force: {error.str()}"
             raise BrokerUnavailableError(msg, "Look with `leaf experiments show`, then try again.")
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Alone. Raises BrokerUnavailableError rather than wait for longer than one reading may take."""
+        if not self._lock.acquire(timeout=self._seconds):
+            msg = "the experiments can't be read: others wait for Kafka already"
+            raise BrokerUnavailableError(msg, "Try again in a moment; `leaf doctor` says what is wrong.")
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _end(self, consumer: Consumer, deadline: float) -> int:
         while True:

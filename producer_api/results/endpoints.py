@@ -8,6 +8,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from producer_api.problems import problems
 from producer_api.results.reader import Reader, ReaderHere
+from schemas.errors import LeafError
 from schemas.result import Result
 
 router = APIRouter(tags=["results"])
@@ -51,6 +52,9 @@ async def events(reader: ReaderHere, last_event_id: Annotated[str | None, Header
 async def _events(reader: Reader, found: Result) -> AsyncIterator[ServerSentEvent]:
     if found.status == "queued":
         yield ServerSentEvent(found.model_dump_json(), event="queued", id="queued", retry=RECONNECT_MS)
-        found = await reader.result(reader.services.settings.stream_seconds)
+        try:
+            found = await reader.result(reader.services.settings.stream_seconds)
+        except LeafError:
+            return  # the answer has begun, so that no status can tell it: whoever asks again is told
     if found.status != "queued":
         yield ServerSentEvent(found.model_dump_json(), event=found.status, id=LAST_EVENT)

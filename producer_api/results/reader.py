@@ -36,11 +36,11 @@ class Reader:
         return Result(task_id=self.task_id, status="queued")
 
 
-def _reader(
+async def _reader(
     task_id: str, services: ServicesHere, given: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 ) -> Reader:
     if task_id.startswith(OPEN_IDS):
-        require_admin(services, given)
+        await require_admin(services, given)
         return Reader(services, task_id, None)
     return Reader(services, task_id, services.task_ids.read(task_id).seconds)
 

@@ -69,8 +69,17 @@ class Backpressure(Background):
     a group that never ran (it starts at the log's start), topics not yet made.
     """
 
-    def __init__(self, bootstrap: str, *, every_seconds: float, max_age_seconds: float, broker_times: bool) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        every_seconds: float,
+        max_age_seconds: float,
+        broker_times: bool,
+        group: str = WORKER_GROUP,
+    ) -> None:
         self._bootstrap = bootstrap
+        self._group = group
         self._every = every_seconds
         self._max_age = max_age_seconds
         self._broker_times = broker_times
@@ -119,7 +128,7 @@ class Backpressure(Background):
 
     async def _sample(self, consumer: AIOKafkaConsumer, admin: AIOKafkaAdminClient) -> None:
         partitions = await _partitions(consumer)
-        committed = await admin.list_consumer_group_offsets(WORKER_GROUP, partitions=partitions)
+        committed = await admin.list_consumer_group_offsets(self._group, partitions=partitions)
         if len(committed) < len(partitions):  # aiokafka overlooks the error of an answer as a whole
             raise CoordinatorNotAvailableError
         starts = await consumer.beginning_offsets(partitions)

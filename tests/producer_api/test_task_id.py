@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 
 from producer_api.errors import ExpiredTaskError, UnknownTaskError
 from producer_api.seal import Seal
+from producer_api.services import task_ids
+from producer_api.settings import ApiSettings
 from producer_api.task_id import TaskIds
 
 DAY = 86400
@@ -106,3 +108,12 @@ def test_a_batch_id_is_no_task_id():
 
     with pytest.raises(UnknownTaskError):
         IDS.read(BatchId.new(IDS, None, None).text(IDS))
+
+
+def test_ids_expire_when_the_sink_drops_their_results(monkeypatch, tmp_path):
+    monkeypatch.setenv("LEAF_VAR", str(tmp_path))
+    monkeypatch.setenv("LEAF_SINK_RETENTION_DAYS", "7")
+    week = task_ids(ApiSettings())
+    week.refuse_expired(int(time.time()) - 6 * 86400)
+    with pytest.raises(ExpiredTaskError, match="7 days"):
+        week.refuse_expired(int(time.time()) - 8 * 86400)

@@ -1,4 +1,5 @@
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from confluent_kafka import Producer, TopicPartition
@@ -77,3 +78,13 @@ def test_without_a_broker_both_ways_end_in_time_with_what_to_do():
     with pytest.raises(BrokerUnavailableError, match="default@1 is not confirmed"):
         log.append(experiment())
     log.close()
+
+
+def test_nobody_waits_for_longer_than_a_reading_may_take():
+    log = ExperimentLog("127.0.0.1:1", 0.5)
+    with ThreadPoolExecutor(6) as pool:
+        began = time.monotonic()
+        for asked in [pool.submit(log.read) for _ in range(6)]:
+            with pytest.raises(BrokerUnavailableError):
+                asked.result()
+        assert time.monotonic() - began < 2

@@ -1,12 +1,16 @@
 import asyncio
 import json
 import struct
+import threading
 import time
 from datetime import datetime
 
+import anyio
 import pytest
+from httpx import ASGITransport, AsyncClient
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from schemas.errors import StoreUnavailableError
 from schemas.prediction import Failure
 from tests.producer_api.conftest import ADMIN_KEY, sink, until
 
@@ -135,3 +139,41 @@ async def test_ids_that_anybody_can_work_out_need_the_key(client, redis, task_id
     assert (await client.get(f"/result/{task_id}", headers={"Authorization": "Bearer wrong"})).status_code == 403
     assert (await client.get(f"/result/{task_id}", headers=ADMIN)).json()["status"] == "done"
     assert (await client.get("/result/frame-other", headers=ADMIN)).status_code == 404
+
+
+async def test_results_are_told_while_every_thread_is_taken(app, client, ids):
+    free, taken = threading.Event(), threading.Semaphore(0)
+
+    def wait() -> None:
+        taken.release()
+        free.wait(20)
+
+    busy = [asyncio.create_task(anyio.to_thread.run_sync(wait)) for _ in range(45)]
+    await until(lambda: taken._value >= 40)
+    try:
+        for path in (f"/result/{ids.new()}", f"/result/{ids.new()}?wait=0.1"):
+            assert (await asyncio.wait_for(client.get(path), 5)).status_code == 200
+    finally:
+        free.set()
+        await asyncio.gather(*busy)
+
+
+async def test_a_stream_ends_quietly_when_redis_goes_away(app, ids, services, monkeypatch):
+    async def away(*_args):
+        raise StoreUnavailableError("Redis does not answer")
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://api") as client:  # raises what escapes
+        waiting = asyncio.create_task(client.get(f"/result/{ids.new()}/events"))
+        await until(lambda: services.notices._waiters)
+        monkeypatch.setattr(services.store, "read", away)
+        for (event,) in services.notices._waiters.values():
+            event.set()
+        answer = await asyncio.wait_for(waiting, 5)
+    assert [event for event, _, _ in stream(answer.text)] == ["queued"]
+
+
+async def test_an_id_has_one_spelling(client, ids):
+    task_id = next(made for made in iter(ids.new, None) if "-" in made)
+    other = task_id.replace("-", "+")
+    assert (await client.get(f"/result/{other}")).status_code == 404
+    assert (await client.post(f"/result/{other}/feedback", json={"label": "healthy"})).status_code == 404

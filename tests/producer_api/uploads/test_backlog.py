@@ -3,8 +3,10 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from producer_api.errors import BacklogError
+from producer_api.settings import ApiSettings
 from producer_api.uploads import backlog
 from producer_api.uploads.backlog import Backlog, Backpressure, History
+from stream_workers.settings import WorkerSettings
 
 
 def test_no_lag_is_no_age():
@@ -74,3 +76,24 @@ async def test_a_coordinator_that_still_loads_is_an_outage_and_no_end(monkeypatc
     backpressure = Backpressure("", every_seconds=2, max_age_seconds=60, broker_times=True)
     with pytest.raises(KafkaError):
         await backpressure._sample(Coordinator(), Coordinator())
+
+
+async def test_it_asks_for_the_group_that_the_workers_are_in(monkeypatch):
+    monkeypatch.setenv("LEAF_WORKER_GROUP", "mine")
+    assert ApiSettings().worker_group == WorkerSettings().group == "mine"
+    asked = []
+
+    class Admin:
+        async def list_consumer_group_offsets(self, group, **_kwargs):
+            asked.append(group)
+            return {}
+
+    class Consumer:
+        class _client:  # noqa: N801
+            async def _wait_on_metadata(_topic):  # noqa: N805
+                return {0}
+
+    backpressure = Backpressure("", group="mine", every_seconds=1, max_age_seconds=60, broker_times=True)
+    with pytest.raises(KafkaError):
+        await backpressure._sample(Consumer(), Admin())
+    assert asked == ["mine"]
