@@ -64,7 +64,7 @@ class Intake:
             self._camera = part.text or None
         if part.name != "file":
             return
-        if len(self._accepted) == MAX_MEMBERS:
+        if len(self._accepted) + len(self._refused) == MAX_MEMBERS:
             msg = f"a batch holds at most {MAX_MEMBERS} photographs"
             raise RequestError(msg, "Send the rest in another batch.")
         try:

@@ -77,6 +77,7 @@ async def predict(request: Request) -> Response:
         image = await services.admission.normalise(form.photograph)
         task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, form.photograph)
         event = image_event(task_id, image, form, headers)
+        del form  # what was uploaded need not wait for the broker: nothing is reserved for it from here on
     await services.acceptance.accept(IMAGES, event.envelope())
     accepted = Accepted.of(task_id)
     return Response(accepted.model_dump_json(), 202, {"Location": accepted.status_url}, "application/json")

@@ -72,3 +72,10 @@ async def test_the_broker_away_is_not_confirmed(client, acceptance, photographs)
 async def test_a_task_id_is_no_batch_id(client, ids):
     assert (await client.get(f"/batch/{ids.new()}")).status_code == 404
     assert (await client.get("/batch/nonsense")).status_code == 404
+
+
+async def test_refused_files_count_too(client, photographs, monkeypatch):
+    monkeypatch.setattr(intake, "MAX_MEMBERS", 3)
+    answer = await client.post("/predict/batch", files=files(photographs[0], *[b"no image"] * 3))
+    assert answer.status_code == 422
+    assert "at most 3" in answer.json()["detail"]

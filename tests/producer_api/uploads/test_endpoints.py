@@ -3,6 +3,7 @@ import asyncio
 import pytest
 from PIL import Image
 
+from producer_api.uploads.form import Form
 from schemas.image import ImageEvent
 from schemas.normalisation import MAX_UPLOAD_BYTES
 from schemas.topics import IMAGES
@@ -186,3 +187,46 @@ async def test_a_client_that_hangs_up_leaves_nothing_behind(app, services, accep
     assert not acceptance.accepted
     with services.admission.reserve(16 * 2**20):
         pass
+
+
+async def test_what_was_uploaded_does_not_wait_for_the_broker(client, services, acceptance, monkeypatch):
+    photograph = encoded(Image.effect_noise((1600, 1600), 80).convert("RGB"), "PNG")
+    gate, waiting, held = asyncio.Event(), asyncio.Event(), []
+
+    async def accept(_topic, _envelope):
+        held.append(services.admission._held)
+        waiting.set()
+        await gate.wait()
+
+    async def read(*_args):
+        return Form(Counted(photograph), None, None)
+
+    monkeypatch.setattr(acceptance, "accept", accept)
+    monkeypatch.setattr(Form, "read", read)
+    sent = asyncio.create_task(upload(client, b"x"))
+    await waiting.wait()
+    await asyncio.sleep(0.1)  # the thread that decoded it may have to let go of it yet
+    assert (held, Counted.alive) == ([0], 0)
+    gate.set()
+    assert (await sent).status_code == 202
+
+
+class Counted(bytes):
+    """Bytes that tell how many such there are."""
+
+    alive = 0
+
+    def __new__(cls, data):
+        cls.alive += 1
+        return super().__new__(cls, data)
+
+    def __del__(self):
+        Counted.alive -= 1
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+async def test_a_time_beyond_the_calendar_is_refused(client, acceptance, jpeg, when):
+    answer = await upload(client, jpeg, captured_at=when)
+    assert answer.status_code == 422
+    assert "captured_at" in answer.json()["detail"]
+    assert not acceptance.accepted
