@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,7 @@ class DriftWatch(Background):
         self._register = register
         self._store = store
         self._models = models
+        self._told: set[tuple[str, str, str]] = set()
 
     def measure(self) -> None:
         """Once. Raises a LeafError where Kafka or Redis does not answer."""
@@ -35,13 +37,15 @@ class DriftWatch(Background):
         if experiment is None:
             return
         found = drift(self._store, experiment, self._models, Window.of(now - WINDOW, now, "hour"))
-        DRIFT.clear()
-        DRIFT_IMAGES.clear()
+        images, indices = {}, {}
         for feature in found.features:
-            labels = {"feature": feature.feature, "arm": feature.arm or "", "model": feature.model}
-            DRIFT_IMAGES.labels(**labels).set(feature.images)
-            if feature.level != "too_few":
-                DRIFT.labels(**labels).set(feature.psi)
+            labels = feature.feature, feature.arm or "", feature.model
+            images[labels] = feature.images
+            indices[labels] = feature.psi if feature.level != "too_few" else math.nan
+        for labels in self._told | images.keys():  # `clear` does nothing where several processes share a port
+            DRIFT_IMAGES.labels(*labels).set(images.get(labels, 0))
+            DRIFT.labels(*labels).set(indices.get(labels, math.nan))
+        self._told |= images.keys()
 
     async def _run(self) -> None:
         while True:

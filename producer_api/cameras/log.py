@@ -36,7 +36,7 @@ class Cursor(NamedTuple):
     def read(cls, text: str) -> "Cursor":
         """From its text. Raises RequestError."""
         ms, _, skip = text.partition("-")
-        if not (ms.isdecimal() and skip.isdecimal() and len(text) < 30):
+        if not (ms.isdecimal() and skip.isdecimal() and len(ms) <= 15 and len(skip) <= 9):
             msg = "the cursor is not one that was given out"
             raise RequestError(msg, "Leave it out to begin anew.")
         return cls(int(ms), int(skip))
