@@ -4,7 +4,7 @@ import { eventsPath, getResult } from "./api.js";
 import { pause, persist } from "./backoff.js";
 import { Slots } from "./slots.js";
 
-const held = new Slots(3);
+const held = new Slots(1); // for each tab: six streams of all tabs together would leave no connection to send with
 const LONG_POLL = 25;
 const SHORT_POLL = 2;
 

@@ -237,3 +237,16 @@ def luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_waiting_in_one_tab_leaves_connections_for_others(browser: Browser, door: Any, photo: Any) -> None:
+    context = browser.new_context()
+    one, two = context.new_page(), context.new_page()
+    one.goto(door.url)
+    one.get_by_test_id("upload-input").set_input_files([photo(f"slow-{number}") for number in range(3)])
+    expect(one.get_by_test_id("status").filter(has_text="Received")).to_have_count(3)
+    two.goto(door.url)  # finds the three again, and waits for them too
+    two.get_by_test_id("upload-input").set_input_files([photo(f"slow-{number}") for number in range(3, 6)])
+    two.get_by_test_id("upload-input").set_input_files([photo("healthy")])
+    expect(two.get_by_test_id("result-label").filter(has_text="Healthy")).to_have_count(1)
+    context.close()
