@@ -62,7 +62,7 @@ COPY frontend /srv/frontend
 ENV NGINX_ENVSUBST_OUTPUT_DIR=/run/leafstream NGINX_ENVSUBST_FILTER=^LEAF_ \
     LEAF_NGINX_DIR=/run/leafstream LEAF_NGINX_USER="" LEAF_ACCESS_LOG=/dev/stdout \
     LEAF_LISTEN=8080 LEAF_FRONTEND=/srv/frontend LEAF_POST_RATE=50 LEAF_POST_BURST=200 \
-    LEAF_UPSTREAM="server api:8000 max_fails=1 fail_timeout=2s;"
+    LEAF_UPSTREAM="resolver 127.0.0.11 valid=5s ipv6=off; server api:8000 resolve max_fails=1 fail_timeout=2s;"
 USER nginx
 EXPOSE 8080
 CMD ["nginx", "-e", "stderr", "-c", "/run/leafstream/nginx.conf"]

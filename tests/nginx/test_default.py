@@ -180,3 +180,21 @@ def test_log_does_not_show_what_opens_a_result(tmp_path: Path, api: Process) -> 
     assert "/result/*" in text
     assert "/result/*/events" in text
     assert "secret-name" not in text
+
+
+def test_a_redirect_keeps_scheme_and_name_of_whoever_asked(client: httpx.Client) -> None:
+    answer = client.get("/docs/", headers={"host": "leaf.example"})
+    assert (answer.status_code, answer.headers["location"]) == (307, "/docs")
+
+
+def test_head_is_answered_like_get_without_a_body(client: httpx.Client) -> None:
+    answer = client.head("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-type"] == "application/json"
+
+
+def test_error_log_does_not_show_what_opens_a_result(tmp_path: Path) -> None:
+    with Door(tmp_path / "nginx", [free_port()]) as door, httpx.Client(base_url=door.url) as client:
+        for path in ("/result/secret-name", "/result/secret-name/events", "/batch/secret-name"):
+            assert client.get(path).status_code == 503
+    assert "secret-name" not in (tmp_path / "nginx" / "nginx.log").read_text()

@@ -13,6 +13,8 @@ EVERY = ["GET", "POST", "PUT"]
 
 
 async def echo(request: Request) -> Response:
+    if request.method == "HEAD":  # which Starlette takes together with GET, and FastAPI doesn't
+        return Response(status_code=405)
     body = await request.body()
     return JSONResponse(
         {
@@ -50,11 +52,17 @@ async def away(request: Request) -> Response:
     )
 
 
+async def slash(request: Request) -> Response:
+    """As FastAPI answers an address that has one slash too many."""
+    return Response(status_code=307, headers={"location": f"http://{request.headers['host']}/docs"})
+
+
 app = Starlette(
     routes=[
         Route("/result/slow", slow),
         Route("/result/away", away),
         Route("/result/{task}/events", events),
+        Route("/docs/", slash),
         Route("/{path:path}", echo, methods=EVERY),
     ]
 )

@@ -111,3 +111,21 @@ def test_the_compose_file_is_accepted():
         [*command, "-f", str(ROOT / "docker-compose.yml"), "config", "-q"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_what_an_operator_must_be_able_to_set_reaches_the_containers():
+    """A variable without a value is taken from the shell or from .env, and left out where neither has it."""
+    for name, variables in {
+        "topics": {"LEAF_PARTITIONS", "LEAF_REPLICATION", "LEAF_RETENTION_DAYS"},
+        "api": {"LEAF_API_ADMIN_KEY", "LEAF_API_TASK_ID_KEY", "LEAF_SINK_RETENTION_DAYS"},
+        "sink": {"LEAF_SINK_RETENTION_DAYS"},
+        "nginx": {"LEAF_POST_RATE", "LEAF_POST_BURST"},
+    }.items():
+        given = SERVICES[name]["environment"]
+        assert {variable for variable in variables if given.get(variable, "") is None} == variables
+
+
+def test_nginx_hears_of_the_apis_new_address():
+    upstream = re.search('LEAF_UPSTREAM="(.+?)"', stage("nginx"))[1]
+    assert re.search(r"resolver \S+", upstream)
+    assert " resolve " in upstream
