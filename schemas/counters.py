@@ -59,7 +59,7 @@ EDGES: Final[dict[str, tuple[float, ...]]] = {
 }
 """Histogram -> edges of its bins: bin i holds edges[i] <= x < edges[i + 1], the first and last also what lies outside.
 Latency in ms, 12 % wide bins up to 2.9 hours; the others in the units of `schemas.prediction`. A model card's drift
-baselines use the same edges."""
+baselines have edges of their own."""
 
 TOTALS_KEY: Final = "leaf:totals"
 """Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`."""

@@ -89,22 +89,30 @@ def drifts(
             expected = [baselines.labels.get(label, 0.0) for label in LABELS]
             actual: list[float] = [counts[counters.LABEL, label] for label in LABELS]
         elif histogram := baselines.histograms.get(feature):
-            expected, actual = histogram.shares, rebinned(counts, feature, histogram)
+            expected, actual = comparable(counts, feature, histogram)
         else:
             continue
-        if any(expected):
+        if any(expected) and len(expected) > 1:
             judged = stability(expected, actual)
             found.append(FeatureDrift(**judged.model_dump(), feature=feature, arm=arm, model=baselines.model))
     return found
 
 
-def rebinned(counts: Counts, feature: str, baseline: Histogram) -> list[float]:
-    """Counts in the baseline's bins: the same numbers where these are the counters' own, else spread evenly.
+def comparable(counts: Counts, feature: str, baseline: Histogram) -> tuple[list[float], list[float]]:
+    """Baseline shares and counts in bins that both know: the baseline's edges, each moved to the counters' nearest.
 
-    Outside its edges a baseline's outer bins go on, as the counters' do.
+    What fell in one bin of the counters can't be told apart any more, and baselines are finer where photographs are
+    many (nine tenths of a good model's confidences are above 0.95, one bin): so counts stay whole, and it is the
+    baseline that is interpolated, not in its wide outer bins if it can be helped. Outside its edges these go on, as the
+    counters' do.
     """
-    edges = np.asarray(counters.EDGES[feature])
-    below = np.concatenate([[0], np.cumsum(counters.bins(counts, feature))])
-    at = np.interp(baseline.edges, edges, below)
-    at[0], at[-1] = 0, below[-1]
-    return [float(number) for number in np.diff(at)]
+    own, asked = np.asarray(counters.EDGES[feature]), np.asarray(baseline.edges)[1:-1]
+    known = np.arange(1, len(own) - 1)
+    within = known[(own[known] >= asked.min(initial=np.inf)) & (own[known] <= asked.max(initial=-np.inf))]
+    known = within if len(within) else known
+    inner = known[np.unique(np.abs(own[known, None] - asked).argmin(axis=0))]
+    counted = np.concatenate([[0], np.cumsum(counters.bins(counts, feature))])
+    share_below = np.interp(own[inner], baseline.edges, np.concatenate([[0], np.cumsum(baseline.shares)]))
+    expected = np.diff([0, *share_below, sum(baseline.shares)])
+    actual = np.diff([0, *counted[inner], counted[-1]])
+    return [float(share) for share in expected], [float(number) for number in actual]

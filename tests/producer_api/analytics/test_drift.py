@@ -1,5 +1,6 @@
 from collections import Counter
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from prometheus_client import REGISTRY
 from sinks import START_MS, eventually, hours, publish
 from traffic import BRIGHTNESS, LABEL_SHARES, Traffic, card, two_arms
 
-from producer_api.analytics.drift import Baselines, baselines_of, drift, drifts, rebinned
+from producer_api.analytics.drift import Baselines, baselines_of, comparable, drift, drifts
 from producer_api.analytics.drift_watch import DriftWatch
 from producer_api.analytics.window import Window
 from producer_api.experiments.register import Register
@@ -16,6 +17,7 @@ from schemas.counters import EDGES
 from schemas.labels import LABELS
 from schemas.result import from_ms
 
+ROOT = Path(__file__).parents[3]
 EVEN = {"accuracy": {"old": 0.9, "new": 0.9}, "uncertain": {"old": 0.1, "new": 0.1}}
 
 
@@ -28,20 +30,38 @@ def counted(feature, values):
 def test_in_the_baselines_own_bins_counts_stay_as_they_are():
     counts = Counter({("brightness", "3"): 5, ("brightness", "15"): 2})
     histogram = Histogram(edges=list(EDGES["brightness"]), shares=[1 / 16] * 16)
-    assert rebinned(counts, "brightness", histogram) == [0, 0, 0, 5] + [0] * 11 + [2]
+    expected, actual = comparable(counts, "brightness", histogram)
+    assert expected == pytest.approx([1 / 16] * 16)
+    assert actual == [0, 0, 0, 5] + [0] * 11 + [2]
 
 
-def test_in_other_bins_nothing_is_lost_and_little_is_moved():
+def test_in_other_bins_nothing_is_lost_and_both_say_the_same():
     values = BRIGHTNESS.rvs(50_000, random_state=1)
     edges = [0.0, *BRIGHTNESS.ppf(np.linspace(0.1, 0.9, 9)), 255.0]
-    found = rebinned(counted("brightness", values), "brightness", Histogram(edges=edges, shares=[0.1] * 10))
-    assert sum(found) == pytest.approx(50_000)
-    assert found == pytest.approx(np.histogram(values, edges)[0], rel=0.15)
+    expected, actual = comparable(
+        counted("brightness", values), "brightness", Histogram(edges=edges, shares=[0.1] * 10)
+    )
+    assert (sum(expected), sum(actual)) == (pytest.approx(1), 50_000)
+    assert actual == pytest.approx([50_000 * share for share in expected], rel=0.15)
 
 
 def test_contrast_beyond_the_counters_last_edge_counts_in_the_last_bin():
     counts = Counter({("contrast", "15"): 4})
-    assert rebinned(counts, "contrast", Histogram(edges=[0, 100, 255], shares=[0.5, 0.5])) == [0, 4]
+    assert comparable(counts, "contrast", Histogram(edges=[0, 100, 255], shares=[0.5, 0.5]))[1] == [0, 4]
+
+
+def test_one_bin_drifts_nowhere():
+    memory = Baselines(model="m@1", histograms={"brightness": Histogram(edges=[0, 255], shares=[1])}, labels={})
+    assert drifts(Counter({("brightness", "3"): 500}), memory) == []
+
+
+@pytest.mark.parametrize("model", ["efficientnetb0", "resnet50"])
+def test_what_the_stored_cards_remember_does_not_drift_from_itself(model):
+    memory = baselines_of(ROOT / "models", model, max(path.name for path in (ROOT / "models" / model).iterdir()))
+    for feature, remembered in memory.histograms.items():
+        values = np.interp(np.random.default_rng(1).random(5000), [0, *np.cumsum(remembered.shares)], remembered.edges)
+        (judged,) = drifts(counted(feature, values), memory, (feature,))
+        assert judged.psi < 0.02, feature
 
 
 def test_photographs_as_in_training_do_not_drift_and_darker_ones_do():
