@@ -14,9 +14,10 @@ export function verdict(report) {
   for (const { arm, control, verdict: outcome, missing, missing_images: images } of report.comparisons) {
     const both = [html("strong", {}, arm), " and ", html("strong", {}, control)];
     if (outcome === "better" || outcome === "worse") said.push(html("strong", {}, arm), ` is ${outcome} than `, html("strong", {}, control), ". ");
+    else if (outcome === "not judged") said.push("Photographs of one uploader or camera share their arm and are alike: the intervals of ", ...both, " are too narrow to act upon. ");
     else if (outcome === "too early") said.push("Too few photographs have feedback to tell ", ...both, " apart. ");
     else said.push("No difference between ", ...both, " has shown so far. ");
-    if (images && outcome !== "better" && outcome !== "worse") {
+    if (images && (outcome === "too early" || outcome === "no difference yet")) {
       said.push(`To find one of ${points(report.effect).slice(1)} points, ${count(missing)} more with feedback are needed: about ${count(images)} photographs. `);
     }
   }

@@ -78,12 +78,15 @@ def arm_reports(versions: Sequence[Experiment], found: Mapping[tuple[int, str | 
 
 
 def ratio(versions: Iterable[Experiment], found: Mapping[tuple[int, str | None], Counts]) -> float | None:
-    """p-value of the sample ratio over all versions that ran."""
+    """p-value of the sample ratio over all versions that ran and drew each image for itself.
+
+    Images of one uploader or camera share their draw, so that a few busy ones unbalance arms that are drawn rightly.
+    """
     return ratio_mismatch(
         [
             (_images(found, version), [arm.weight for arm in version.arms])
             for version in versions
-            if version.status == "running"
+            if version.status == "running" and version.sticky_key == "image"
         ]
     )
 

@@ -10,7 +10,7 @@ from producer_api.analytics.arms import ArmReport
 from producer_api.analytics.proportions import ALPHA, Difference, Share, difference, sample_size
 from producer_api.analytics.sequential import Monitor, monitor
 
-Verdict = Literal["too early", "no difference yet", "better", "worse"]
+Verdict = Literal["not judged", "too early", "no difference yet", "better", "worse"]
 
 
 class Compared(BaseModel):
@@ -31,7 +31,8 @@ class Comparison(BaseModel):
     uncertain: Compared
     rejected: Compared
     verdict: Verdict
-    """By accuracy under continuous monitoring, with the 5 % shared among the comparisons: it may be acted upon."""
+    """By accuracy under continuous monitoring, with the 5 % shared among the comparisons: it may be acted upon. Not
+    judged where images shared a draw: those of one uploader or camera are alike, and the intervals too narrow."""
     needed: int | None
     """Photographs with feedback that each of both needs to find `effect` in a single look with a power of 80 %."""
     missing: int | None
@@ -40,16 +41,16 @@ class Comparison(BaseModel):
     """As many images as that takes at the present share of feedback."""
 
 
-def compare(arms: Sequence[ArmReport], effect: float) -> list[Comparison]:
+def compare(arms: Sequence[ArmReport], effect: float, *, shared_draws: bool = False) -> list[Comparison]:
     """Every arm against the first."""
     control, *others = arms
-    return [_compare(control, arm, ALPHA / len(others), effect) for arm in others]
+    return [_compare(control, arm, ALPHA / len(others), effect, shared_draws=shared_draws) for arm in others]
 
 
-def _compare(control: ArmReport, arm: ArmReport, alpha: float, effect: float) -> Comparison:
+def _compare(control: ArmReport, arm: ArmReport, alpha: float, effect: float, *, shared_draws: bool) -> Comparison:
     always = monitor(control.accuracy, arm.accuracy, alpha)
-    verdict: Verdict = "too early"
-    if always is not None:
+    verdict: Verdict = "not judged" if shared_draws else "too early"
+    if always is not None and not shared_draws:
         verdict = "no difference yet" if not always.different else "better" if always.interval.low > 0 else "worse"
     needed = missing = images = None
     if control.accuracy.value is not None:

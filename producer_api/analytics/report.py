@@ -36,7 +36,7 @@ class Report(BaseModel):
     comparisons: list[Comparison]
     shadows: list[ShadowReport]
     ratio_p_value: float | None
-    """That the arms got what the weights promised; null: too few images to tell."""
+    """That the arms got what the weights promised; null: too few images to tell, or none that was drawn by itself."""
     ratio_mismatch: bool
     """Something is broken, and the comparisons can't be trusted."""
     effect: float
@@ -58,7 +58,7 @@ def report(history: History, store: CounterStore, window: Window, camera: str | 
         images=together[counters.IMAGES,],
         failed=together[counters.FAILED,],
         arms=arms,
-        comparisons=compare(arms, effect),
+        comparisons=compare(arms, effect, shared_draws=any(version.sticky_key != "image" for version in versions)),
         shadows=shadow_reports(together),
         ratio_p_value=p_value,
         ratio_mismatch=p_value is not None and p_value < MISMATCH,

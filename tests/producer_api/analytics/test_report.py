@@ -1,5 +1,6 @@
 from collections import Counter
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sinks import START_MS
@@ -8,7 +9,9 @@ from traffic import two_arms
 from producer_api.analytics.arms import ArmReport, arm_reports, ratio
 from producer_api.analytics.comparison import compare
 from producer_api.analytics.proportions import share
+from producer_api.analytics.report import report
 from producer_api.analytics.shadows import shadow_reports
+from producer_api.analytics.window import Window
 from schemas.experiment import Arm
 
 FIRST, SECOND = two_arms(0.5), two_arms(0.9, version=2, since_ms=START_MS + 1000)
@@ -65,6 +68,12 @@ def test_verdicts(control, other, verdict):
     assert (comparison.arm, comparison.control) == ("b", "a")
 
 
+def test_where_images_share_a_draw_there_is_no_verdict():
+    [comparison] = compare([arm("a", 4500, 5000), arm("b", 4700, 5000)], 0.02, shared_draws=True)
+    assert comparison.verdict == "not judged"
+    assert comparison.accuracy.monitor.different
+
+
 def test_several_arms_share_the_error_between_them():
     one, *_ = compare([arm("a", 900, 1000), arm("b", 940, 1000)], 0.02)
     two, *_ = compare([arm("a", 900, 1000), arm("b", 940, 1000), arm("c", 1, 2)], 0.02)
@@ -100,3 +109,19 @@ def test_a_shadow_and_its_disagreement():
     correct = report.correct
     assert (correct.both, correct.only_first, correct.only_second, correct.neither) == (0, 2, 11, 0)
     assert correct.p_value == pytest.approx(184 / 8192)  # two-sided binomial of 2 in 13
+
+
+def test_images_that_share_their_uploaders_draw_are_no_mismatch():
+    counts = {(1, arm): found for arm, found in images(old=7000, new=3000).items()}
+    assert ratio([FIRST], counts) < 1e-9
+    assert ratio([FIRST.model_copy(update={"sticky_key": "camera"})], counts) is None
+
+
+@pytest.mark.parametrize(("sticky_key", "verdict"), [("image", "too early"), ("uploader", "not judged")])
+def test_a_report_knows_how_arms_were_drawn(sticky_key, verdict):
+    versions = [FIRST, SECOND.model_copy(update={"sticky_key": sticky_key})]
+    history = SimpleNamespace(name="x", state="running", versions=versions, void=set())
+    store = SimpleNamespace(sum=lambda window, scopes: {}, totals=lambda: SimpleNamespace(complete_since=None))
+    window = Window.of(FIRST.effective_at, FIRST.effective_at + timedelta(hours=1), "hour")
+    [comparison] = report(history, store, window, None, 0.02).comparisons
+    assert comparison.verdict == verdict
