@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Iterator
+from lzma import LZMAError
 from pathlib import PurePosixPath
 
 from producer_api.ingestion.feed import Feed
@@ -44,6 +45,14 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         raise too_large(info.file_size)
     try:
         return archive.read(info)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError, EOFError, zlib.error) as error:
+    except (
+        zipfile.BadZipFile,
+        RuntimeError,
+        NotImplementedError,
+        ValueError,
+        EOFError,
+        zlib.error,
+        LZMAError,
+    ) as error:
         msg = f"the archive's entry can't be read: {error}"
         raise TruncatedImageError(msg, "Make the archive again, without a password.") from error

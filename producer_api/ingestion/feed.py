@@ -7,7 +7,16 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, InstanceOf, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    InstanceOf,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from producer_api.ingestion.cut import Crop, Cut, Tiles
 from schemas.errors import ConfigurationError
@@ -43,6 +52,12 @@ class Feed(BaseModel):
     limit: int | None = Field(None, ge=1)
     crop: Annotated[InstanceOf[Crop] | None, BeforeValidator(_crop)] = None
     tiles: Annotated[InstanceOf[Tiles] | None, BeforeValidator(_tiles)] = None
+
+    @field_validator("source")
+    @classmethod
+    def _address(cls, source: str) -> str:
+        urlsplit(source)  # ValueError where it is none
+        return source
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

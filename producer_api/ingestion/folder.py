@@ -1,5 +1,6 @@
 """Frames of a folder, once or for as long as files arrive."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -73,7 +74,8 @@ def _frame(feed: Feed, path: PurePosixPath) -> Frame:
             raise too_large(file.stat().st_size)
         return file.read_bytes()
 
-    return Frame(name=str(path), camera=camera_of(path, feed), load=load, captured_at=capture_time(path.name))
+    name = os.fsencode(path).decode(errors="backslashreplace")  # some file servers write other alphabets than UTF-8
+    return Frame(name=name, camera=camera_of(path, feed), load=load, captured_at=capture_time(path.name))
 
 
 def too_large(size: int) -> ImageError:

@@ -90,7 +90,7 @@ class Ingestion:
     def _take_in(self, publisher: Publisher, sources: Sequence[Source], tick: Callable[[], None]) -> None:
         with ThreadPoolExecutor(len(sources), "feed") as pool:
             running = [
-                pool.submit(Intake(feed, self._settings, publisher, self.pace, self.summary, self.stop).run, source)
+                pool.submit(self._intake(feed, publisher).run, source)
                 for feed, source in zip(self._feeds, sources, strict=True)
             ]
             try:
@@ -101,6 +101,10 @@ class Ingestion:
         self._finish(publisher, tick)
         for feed in running:
             feed.result()
+
+    def _intake(self, feed: Feed, publisher: Publisher) -> Intake:
+        alone = len(self._feeds) == 1
+        return Intake(feed, self._settings, publisher, self.pace, self.summary, self.stop, alone=alone)
 
     def _attend(self, publisher: Publisher, running: Sequence[Future[None]], tick: Callable[[], None]) -> None:
         next_note = time.monotonic() + self._settings.checkpoint_seconds

@@ -38,8 +38,11 @@ class Intake:
         pace: Pace | None,
         summary: Summary,
         stop: threading.Event,
+        *,
+        alone: bool = True,
     ) -> None:
         self._feed, self._publisher, self._pace, self._summary, self._stop = feed, publisher, pace, summary, stop
+        self._prefix = "" if alone else f"{feed.title}: "
         self._threads = settings.threads
         self._prepare = partial(prepare, cut=feed.cut, zone=settings.timezone, hashed=feed.skip_similar is not None)
         self._last: dict[str | None, ImageHash] = {}
@@ -63,15 +66,16 @@ class Intake:
 
     def _pass_on(self, frame: Frame, preparing: Future[Picture], *, live: bool) -> None:
         self._summary.count("seen")
+        name = self._prefix + frame.name
         try:
             picture = preparing.result()
         except ImageError as error:
-            self._summary.bad(frame.name, str(error))
+            self._summary.bad(name, str(error))
             return
         except OSError as error:
-            self._summary.bad(frame.name, f"it can't be read: {error.strerror or error}")
+            self._summary.bad(name, f"it can't be read: {error.strerror or error}")
             return
-        self._summary.good(frame.name)
+        self._summary.good(name)
         if self._repeats(picture):
             self._summary.count("skipped_similar")
             return
@@ -82,6 +86,7 @@ class Intake:
                 if self._stop.is_set():
                     return
                 self._summary.count("dropped")
+                self._last.pop(picture.camera, None)  # of this scene nobody has a whole picture yet
 
     def _repeats(self, picture: Picture) -> bool:
         if picture.hash is None or self._feed.skip_similar is None:

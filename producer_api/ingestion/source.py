@@ -29,6 +29,9 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
     """Open a folder, zip, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
     packed = path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+    if not (feed.is_stream or path.exists()):
+        msg = f"{feed.source} does not exist"
+        raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
     if feed.is_stream or not (path.is_dir() or packed):
         return _moving(feed, settings, stop, patient=patient)
     if feed.fps:
@@ -54,9 +57,6 @@ def _moving(feed: Feed, settings: IngestSettings, stop: threading.Event, *, pati
         raise ConfigurationError(msg, "Give its --camera.")
     if feed.is_stream:
         return Source(live(feed, settings, stop, patient=patient), live=True)
-    if not Path(feed.source).exists():
-        msg = f"{feed.source} does not exist"
-        raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
     container = open_video(feed.source)
     return Source(video(feed, container), expected_frames(container, feed.fps))
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import av
@@ -23,6 +23,9 @@ from producer_api.ingestion.settings import IngestSettings
 from schemas.errors import ConfigurationError, TruncatedImageError
 
 log = logging.getLogger(__name__)
+
+RAW_RATE: Final = 25
+"""Frames a second where a video does not tell."""
 
 
 class Sampler:
@@ -46,7 +49,7 @@ class Sampler:
 def open_video(source: str) -> Any:
     """Open a video file. Raises ConfigurationError."""
     try:
-        container = av.open(source)
+        container = av.open(source, metadata_errors="replace")
     except FFmpegError as error:
         msg = f"{source} is no video that can be read: {error.strerror}"
         raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.") from error
@@ -69,21 +72,26 @@ def expected_frames(container: Any, fps: float | None) -> int | None:
 
 
 def video(feed: Feed, container: Any) -> Iterator[Frame]:
-    """The sampled frames of a video file. What can't be decoded is a frame that can't be loaded."""
+    """The sampled frames of a video file. What can't be decoded is a frame that can't be loaded.
+
+    Bare H.264 and H.265 streams tell no times: there one frame follows the other at the stream's rate.
+    """
     path, sampler = Path(feed.source), Sampler(feed.fps)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").digest()
     start = capture_time(path.name) or _creation_time(container.metadata)
-    seconds = 0.0
+    stream = container.streams.video[0]
+    step = 1 / float(stream.guessed_rate or stream.average_rate or RAW_RATE)
+    seconds = -step
     with container:
         for packet in container.demux(video=0):
             try:
                 frames = packet.decode()
             except FFmpegError as error:
-                yield _broken(feed, f"{path.name}@{seconds:.3f}s", error)
+                yield _broken(feed, f"{path.name}@{max(0, seconds):.3f}s", error)
                 continue
             for decoded in frames:
-                seconds = seconds if decoded.time is None else float(decoded.time)
+                seconds = seconds + step if decoded.time is None else float(decoded.time)
                 if not sampler.takes(seconds):
                     continue
                 yield Frame(
@@ -129,7 +137,9 @@ def live(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient
 
 def _connect(feed: Feed, settings: IngestSettings) -> Any:
     timeout = settings.camera_timeout_seconds
-    container = av.open(feed.source, timeout=(timeout, timeout), options={"rtsp_transport": "tcp"})
+    container = av.open(
+        feed.source, timeout=(timeout, timeout), options={"rtsp_transport": "tcp"}, metadata_errors="replace"
+    )
     if container.format.name not in {"mpjpeg", "rtsp", "mjpeg"}:
         container.close()
         msg = f"{feed.title} is a file of type {container.format.name}, not a camera"

@@ -41,6 +41,18 @@ def test_a_damaged_entry_does_not_stop_the_others(tmp_path):
     assert frames["roof/2.jpg"].load() == jpeg(2)
 
 
+def test_a_damaged_lzma_entry_is_a_picture_that_can_not_be_read(tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("roof/1.jpg", jpeg(1))
+    data = bytearray(path.read_bytes())
+    for place in range(70, 120):
+        data[place] ^= 0x5A
+    path.write_bytes(data)
+    with pytest.raises(TruncatedImageError):
+        frames_of(path)["roof/1.jpg"].load()
+
+
 def test_a_bomb_is_not_inflated(tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("roof/1.jpg", bytes(50 * 2**20))

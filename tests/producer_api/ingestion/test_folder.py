@@ -1,11 +1,15 @@
+import os
 import threading
 from pathlib import PurePosixPath
+from zoneinfo import ZoneInfo
 
 import pytest
 from photographs import fill, jpeg
 
+from producer_api.ingestion.cut import Cut
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.folder import folder, pictures, watched
+from producer_api.ingestion.picture import prepare
 from schemas.errors import ImageTooLargeError
 
 
@@ -61,3 +65,11 @@ def test_a_file_that_changes_later_comes_again(tmp_path):
         if len(seen) == 2:
             stop.set()
     assert seen == [jpeg(0), jpeg(7, size=(80, 80))]
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(tmp_path):
+    fill(tmp_path, 1)
+    (tmp_path / "00000.jpg").rename(os.fsdecode(os.fsencode(tmp_path) + b"/bl\xe4tt.jpg"))
+    (frame,) = folder(Feed.of(source=str(tmp_path), camera="roof"), pictures(tmp_path))
+    (piece,) = prepare(frame, Cut(), ZoneInfo("UTC"), hashed=False).pieces
+    assert piece.name == r"bl\xe4tt.jpg"

@@ -17,10 +17,10 @@ from schemas.errors import ConfigurationError, TruncatedImageError
 SETTINGS = IngestSettings(camera_timeout_seconds=2, reconnect_seconds=1)
 
 
-def make_video(path, seconds, rate=10, metadata=None):
+def make_video(path, seconds, rate=10, metadata=None, codec="mpeg4"):
     with av.open(str(path), "w") as container:
         container.metadata.update(metadata or {})
-        stream = container.add_stream("mpeg4", rate=rate)
+        stream = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = 160, 120, "yuv420p"
         for number in range(seconds * rate):
             frame = av.VideoFrame.from_image(picture(number, (160, 120)))
@@ -54,6 +54,20 @@ def test_the_capture_time_runs_from_the_start_of_the_video(tmp_path):
     told = frames_of(make_video(tmp_path / "a.mp4", 1, metadata={"creation_time": "2026-07-01T08:30:00.000000Z"}))
     assert told[5].captured_at == datetime.fromisoformat("2026-07-01T08:30:00.500+00:00")
     assert frames_of(make_video(tmp_path / "b.mp4", 1))[5].captured_at is None
+
+
+def test_a_bare_stream_that_tells_no_times_gives_all_its_frames(tmp_path):
+    path = make_video(tmp_path / "a.h264", 3, codec="libx264")
+    assert [frame.name for frame in frames_of(path)][:3] == ["a.h264@0.000s", "a.h264@0.100s", "a.h264@0.200s"]
+    assert len({frame.name for frame in frames_of(path)}) == 30
+    assert len(frames_of(path, fps=1)) == 3
+
+
+def test_a_title_in_another_alphabet_hides_no_video(tmp_path):
+    path = tmp_path / "a.avi"
+    make_video(path, 1, metadata={"title": "Gewaechshaus"})
+    path.write_bytes(path.read_bytes().replace(b"Gewaechshaus", "Gewächshaus1".encode("latin-1")))
+    assert len(frames_of(str(path))) == 10
 
 
 def test_what_can_not_be_decoded_is_a_frame_that_can_not_be_loaded(tmp_path):
