@@ -3,8 +3,10 @@
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -94,7 +96,8 @@ def index_of(label: str | None) -> int:
 
 def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
     for file in _files(source):
-        yield PurePosixPath(file.relative_to(source).as_posix()), file.read_bytes()
+        name = os.fsencode(file.relative_to(source)).decode(errors="backslashreplace")  # it may not be UTF-8
+        yield PurePosixPath(name), file.read_bytes()
 
 
 def _archive(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
@@ -103,14 +106,26 @@ def _archive(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
         for name in names:
             try:
                 content = archive.read(name)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError):
+            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error, LZMAError):
                 content = b""  # reported as a bad file, like any other that can't be decoded
             yield PurePosixPath(name), content
 
 
 def _files(source: Path) -> list[Path]:
-    found = (Path(folder, name) for folder, _, names in os.walk(source, followlinks=True) for name in names)
+    found = [Path(folder, name) for folder, names in _folders(source) for name in names]
     return sorted(file for file in found if file.is_file() and not _hidden(file.relative_to(source).parts))
+
+
+def _folders(source: Path) -> Iterator[tuple[str, list[str]]]:
+    """Every folder once with its files, links followed, however they lead back."""
+    seen: set[str] = set()
+    for folder, folders, names in os.walk(source, followlinks=True):
+        if (real := os.path.realpath(folder)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        yield folder, names
 
 
 def _members(source: Path) -> list[str]:

@@ -15,7 +15,7 @@ MODELS = Path("models")
 def find_model(reference: str, models: Path = MODELS) -> Path:
     """Directory of `name` (its newest version) or `name@version`. Raises ModelError where there is none."""
     name, _, version = reference.partition("@")
-    versions = [path.parent.name for path in models.glob(f"{name}/*/{CARD_FILE}")]
+    versions = [path.parent.name for path in models.glob(f"*/*/{CARD_FILE}") if path.parent.parent.name == name]
     if not versions or (version and version not in versions):
         there = sorted(f"{path.parent.parent.name}@{path.parent.name}" for path in models.glob(f"*/*/{CARD_FILE}"))
         msg = f"there is no model {reference} in {models}"

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from rich.progress import track
 
+from schemas.errors import ImageError, ImageTooLargeError, NotAnImageError
+from schemas.normalisation import decode
 from stream_workers.decoding import centre_square
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, index_of, photographs
@@ -62,8 +64,8 @@ def prepare(source: Path, directory: Path) -> Prepared:
     for item in track(items, description=f"Preparing {source.name}"):
         digest.update(f"{item.path} {hashlib.sha256(item.content).hexdigest()}\n".encode())
         try:
-            rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), SIDE)
-        except (OSError, SyntaxError, ValueError) as error:
+            rgb = square(_decoded(item.content), SIDE)
+        except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             logger.warning("%s is left out: %s", item.path, error)
             continue
         mask = leaf_mask(rgb)
@@ -74,6 +76,14 @@ def prepare(source: Path, directory: Path) -> Prepared:
     (directory / "fingerprint.txt").write_text(digest.hexdigest())
     np.save(directory / "labels.npy", np.array(labels, np.int64))
     return Prepared.load(directory)
+
+
+def _decoded(content: bytes) -> Image.Image:
+    """Upright and in sRGB as at the edge; what is not accepted there, such as TIFF, as Pillow reads it."""
+    try:
+        return decode(content).image
+    except (NotAnImageError, ImageTooLargeError):
+        return Image.open(io.BytesIO(content)).convert("RGB")
 
 
 def square(image: Image.Image, px: int) -> NDArray[np.uint8]:

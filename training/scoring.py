@@ -45,4 +45,4 @@ def _print(figures: dict[str, object]) -> None:
     bad = figures["bad_file_names"]
     assert isinstance(bad, dict)
     for name, reason in bad.items():
-        console.print(f"bad file {name}: {reason}", highlight=False)
+        console.print(f"bad file {name}: {reason}", highlight=False, markup=False, soft_wrap=True)

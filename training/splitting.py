@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -20,26 +21,33 @@ def split(source: str, destination: Path) -> Counter[str]:
     """Write `<split>/<label>/<file>` under `destination`; returns the photographs of each split.
 
     `source` is a folder or zip of `<class name>/*`, or `tfds:plant_village`. A leaf is in one split only, and always
-    in the same, as it follows from a hash of label and leaf. Raises DatasetError.
+    in the same, as it follows from a hash of label and leaf. What a killed split has left is made anew. Raises
+    DatasetError.
     """
-    if destination.exists() and any(destination.iterdir()):
+    unfinished = destination / ".unfinished"
+    if destination.exists() and any(destination.iterdir()) and not unfinished.exists():
         msg = f"{destination} is not empty"
         raise DatasetError(msg, "Give a new folder.")
+    destination.mkdir(parents=True, exist_ok=True)
+    unfinished.touch()
+    for name in SHARES:
+        shutil.rmtree(destination / name, ignore_errors=True)
     written: Counter[str] = Counter()
     items = tensorflow_dataset(source.removeprefix(TFDS_PREFIX)) if source.startswith(TFDS_PREFIX) else None
     for item in track(items or photographs(Path(source)), "Splitting by leaf"):
         if item.label is None:
             continue
-        name = PurePosixPath(item.path)
-        chosen = split_of(item.label, leaf_of(name))
+        path = PurePosixPath(item.path)
+        chosen = split_of(item.label, leaf_of(path))
         unique = hashlib.sha256(item.path.encode()).hexdigest()[:8]
-        target = destination / chosen / item.label / f"{unique}-{name.name}"
+        target = destination / chosen / item.label / f"{unique}-{path.name}"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(item.content)
         written[chosen] += 1
     if not written:
         msg = f"{source} holds no photograph in a folder named by a class"
         raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
+    unfinished.unlink()
     return written
 
 

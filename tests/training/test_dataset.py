@@ -1,3 +1,4 @@
+import os
 import zipfile
 from pathlib import Path
 
@@ -86,3 +87,27 @@ def test_a_member_that_can_not_be_unpacked_comes_empty(tmp_path: Path) -> None:
         ("healthy/a.png", 0),
         ("healthy/b.png", 1000),
     ]
+
+
+def test_links_that_lead_back_add_nothing(tmp_path: Path) -> None:
+    (tmp_path / "healthy").mkdir()
+    (tmp_path / "healthy" / "a.png").write_bytes(b"x")
+    (tmp_path / "healthy" / "up").symlink_to("..")
+    assert [item.path for item in photographs(tmp_path)] == ["healthy/a.png"]
+
+
+def test_a_name_that_is_not_utf_8_is_a_name(tmp_path: Path) -> None:
+    (tmp_path / "healthy").mkdir()
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/healthy/bl\xe4tt.png")).write_bytes(b"x")
+    assert [item.path.encode() for item in photographs(tmp_path)] == [rb"healthy/bl\xe4tt.png"]
+
+
+def test_an_entry_that_can_not_be_inflated_is_empty_and_stops_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("healthy/a.png", b"leaf" * 100)
+        archive.writestr("healthy/b.png", b"x")
+    data = bytearray(path.read_bytes())
+    data[30 + len("healthy/a.png")] = 0xFF
+    path.write_bytes(data)
+    assert [item.content for item in photographs(path)] == [b"", b"x"]

@@ -12,7 +12,18 @@ def of(name: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "suffix", ["_flipLR", "_flipTB", "_90deg", "_180deg", "_new30degFlipLR", "_90deg_flipLR", " (1)"]
+    "suffix",
+    [
+        "_flipLR",
+        "_flipTB",
+        "_90deg",
+        "_180deg",
+        "_new30degFlipLR",
+        "_90deg_flipLR",
+        " (1)",
+        "_90deg (1)",
+        " (1)_flipLR",
+    ],
 )
 def test_an_augmented_copy_belongs_to_its_parent(suffix: str) -> None:
     assert of(f"{UUID}RS_HL 0411{suffix}.JPG") == of(f"{UUID}RS_HL 0411.JPG")
@@ -31,3 +42,5 @@ def test_a_named_leaf_keeps_its_shots_together() -> None:
 
 def test_names_that_tell_nothing_are_leaves_of_their_own() -> None:
     assert of("IMG_0001.jpg") != of("IMG_0002.jpg")
+    assert of("image (1).JPG") != of("image (2).JPG")  # as TensorFlow's plant_village names them
+    assert of("image (1)_flipLR.JPG") == of("image (1).JPG")

@@ -4,6 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from leaves import encoded, leaf, scene
+from PIL import Image
 
 from training.dataset import NEGATIVE, DatasetError
 from training.prepared import SIDE, Prepared, prepare, resized
@@ -42,3 +43,17 @@ def test_what_was_not_prepared_says_how_to(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="no prepared photographs") as told:
         Prepared.load(tmp_path)
     assert "python -m training prepare" in told.value.advice
+
+
+def test_photographs_are_read_as_at_the_edge_and_a_bomb_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "in" / "healthy").mkdir(parents=True)
+    ramp = np.linspace(0, 65535, 64 * 64).reshape(64, 64)
+    Image.new("L", (20000, 9000)).save(tmp_path / "in" / "healthy" / "bomb.png")
+    Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "in" / "healthy" / "deep.png")
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    Image.fromarray((ramp / 257).astype(np.uint8)).save(tmp_path / "in" / "healthy" / "turned.png", exif=turned)
+    Image.fromarray((ramp / 257).astype(np.uint8)).save(tmp_path / "in" / "healthy" / "z.tif")
+    made = prepare(tmp_path / "in", tmp_path / "prepared")
+    assert made.rgba[..., :3].mean(axis=(1, 2, 3)) == pytest.approx([127, 127, 127], abs=3)
+    assert made.rgba[1, 64, :, 0].astype(int).tolist() == sorted(made.rgba[1, 64, :, 0].astype(int), reverse=True)

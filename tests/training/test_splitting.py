@@ -78,3 +78,16 @@ def test_without_tensorflow_datasets_it_says_what_to_install(tmp_path: Path, mon
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(DatasetError, match="not installed"):
         split("tfds:plant_village", tmp_path / "made")
+
+
+def test_a_killed_split_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = str(flat(tmp_path / "flat", 40))
+    with monkeypatch.context() as patch:
+        patch.setattr("training.splitting.leaf_of", lambda path: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            split(source, tmp_path / "made")
+    (tmp_path / "made" / "val").mkdir()
+    assert split(source, tmp_path / "made").total() == 160
+    assert {path.name for path in (tmp_path / "made").iterdir()} <= set(SHARES)
+    with pytest.raises(DatasetError, match="not empty"):
+        split(source, tmp_path / "made")
