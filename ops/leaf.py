@@ -49,6 +49,12 @@ def main() -> None:
             variable = ".".join(str(part) for part in problem["loc"])
             console.print(f"[red]leaf:[/red] {escape(variable)} in the environment is wrong: {escape(problem['msg'])}.")
         sys.exit(1)
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            raise
+        file = error.filename2 or error.filename
+        console.print(f"[red]leaf:[/red] {escape(str(file))}: {escape(error.strerror)}.", soft_wrap=True)
+        sys.exit(1)
     except LeafError as error:
         console.print(f"[red]leaf:[/red] {escape(error.advice)}", soft_wrap=True)
         sys.exit(1)

@@ -37,7 +37,7 @@ class StackSettings(BaseSettings):
     kafka: str | None = Field(None, validation_alias=AliasChoices("KAFKA", "kafka"))
     """Bootstrap servers of an existing Kafka; None: start one."""
 
-    redis: str | None = Field(None, validation_alias=AliasChoices("REDIS", "redis"))
+    redis: str | None = Field(None, validation_alias=AliasChoices("REDIS", "redis"), pattern=r":\d{1,5}$")
     """host:port of an existing Redis; None: start one."""
 
     mode: Literal["real", "embedded"] | None = Field(None, validation_alias=AliasChoices("MODE", "mode"))

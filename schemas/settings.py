@@ -38,7 +38,7 @@ class ServiceSettings(BaseSettings):
     kafka: str = Field("127.0.0.1:9092", validation_alias=AliasChoices("KAFKA", "kafka"))
     """Bootstrap servers, host:port, comma separated."""
 
-    redis: str = Field("127.0.0.1:6379", validation_alias=AliasChoices("REDIS", "redis"))
+    redis: str = Field("127.0.0.1:6379", validation_alias=AliasChoices("REDIS", "redis"), pattern=r":\d{1,5}$")
     """host:port of the one Redis primary."""
 
     mode: Literal["real", "embedded"] = Field("real", validation_alias=AliasChoices("MODE", "mode"))

@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 
 from schemas.errors import ConfigurationError
 from stream_workers.dead_letters import TOPICS, DeadLetter
@@ -29,10 +30,12 @@ def list_(kind: Kind = None, json_: Json = False) -> None:
     if json_:
         print(json.dumps({"dead_letters": rows}))
         return
-    table = Table("id", "at", "image", "attempt", "bytes", "retried", "error", box=None, header_style="bold")
+    names = ("id", "at", "image", "attempt", "bytes", "retried", "error")
+    columns = (Column(name, no_wrap=name == "id", overflow="fold") for name in names)
+    table = Table(*columns, box=None, header_style="bold")
     for row in rows:
         cells = (row["id"], row["at"], row["image_id"], row["attempt"], row["bytes"], row["retried"], row["error"])
-        table.add_row(*map(str, cells))
+        table.add_row(*(escape(str(cell)) for cell in cells))
     Console(highlight=False).print(table if rows else "There are no dead letters.")
 
 
@@ -54,7 +57,7 @@ def show(
         return
     table = Table(box=None, show_header=False)
     for name, value in (described | {"headers": ""} | headers).items():
-        table.add_row(name, str(value))
+        table.add_row(escape(name), escape(str(value)))
     Console(highlight=False).print(table)
 
 

@@ -101,7 +101,7 @@ def _run(
     settings: WorkerSettings, name: str, start: str | None, end: str | None, cameras: tuple[str, ...], model: str | None
 ) -> tuple[Run, bool, str | None]:
     """The run, whether it was defined before, and what of it is gone. Raises ConfigurationError, RunConflictError."""
-    topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
+    topic_id = _topic_id(settings)
     if known := Runs(settings.kafka).all().get(name):
         agree(known, start, end, cameras, model)
         own_topic(known, topic_id)
@@ -131,6 +131,12 @@ def _run(
     return run, False, found.gone
 
 
+def _topic_id(settings: WorkerSettings) -> str:
+    """At once: who waits at a terminal is told that Kafka is away."""
+    ImagesTopic(settings.kafka)
+    return images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
+
+
 def _check_model(settings: WorkerSettings, model: str | None) -> None:
     """So that a mistyped model does not use up a run's name. Raises ModelError, ConfigurationError."""
     if model:
@@ -155,6 +161,8 @@ async def _work(settings: WorkerSettings, run: Run, group: Group, speed: Speed) 
     def stop(number: int) -> None:
         came.append(number)
         replayer.stop()
+        asyncio.get_running_loop().remove_signal_handler(number)
+        signal.signal(number, signal.SIG_DFL)  # a second one ends it at once: what is not committed is computed again
 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)

@@ -39,7 +39,9 @@ def test_retention_is_set_by_topic(monkeypatch):
     assert TopicSettings().retention_days == {IMAGES.name: 2.5}
 
 
-@pytest.mark.parametrize(("name", "value"), [("PORT", "70000"), ("MODE", "dream"), ("LEAF_WORKERS", "0")])
+@pytest.mark.parametrize(
+    ("name", "value"), [("PORT", "70000"), ("MODE", "dream"), ("LEAF_WORKERS", "0"), ("REDIS", "cache")]
+)
 def test_a_wrong_value_is_refused(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):

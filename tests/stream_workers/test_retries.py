@@ -96,3 +96,19 @@ def test_list_show_and_retry(cluster, letters, monkeypatch, tmp_path) -> None:
 def test_wrong_arguments_change_nothing(cluster, monkeypatch, arguments, message) -> None:
     with pytest.raises(ConfigurationError, match=message):
         invoke(cluster, monkeypatch, *arguments)
+
+
+def test_whatever_stands_in_a_record_it_can_be_looked_at(cluster, request, monkeypatch) -> None:
+    monkeypatch.setenv("KAFKA", cluster.bootstrap)
+    item = photograph(7, camera="camera-1", key="camera-1", jpeg=b"no JPEG")
+    item.headers = [*item.headers, ("ce_frame", b"old [copy].jpg"), ("ce_test", request.node.name.encode())]
+    item.fail("unprocessable", "bad [/tag]")
+    headers = dead_letter_headers(item, "the-topic-id-of-a-test")
+    cluster.producer.produce("leaf.images.unprocessable", partition=2, headers=headers, key=item.key, value=item.value)
+    cluster.producer.flush(10)
+    (letter,) = mine(Retries(cluster.bootstrap), request.node.name.encode())
+    listed = CliRunner().invoke(dead_letters, ["list"])
+    assert listed.exit_code == 0
+    assert letter.id in listed.stdout  # also in a terminal of 80 columns
+    shown = CliRunner().invoke(dead_letters, ["show", letter.id])
+    assert "old [copy].jpg" in shown.stdout

@@ -35,7 +35,7 @@ def replay_report(
     logs.configure("WARNING")
     settings = WorkerSettings()
     runs = Runs(settings.kafka).all()
-    for needed in {name, against} - {LIVE}:
+    for needed in {name} | ({against} - {LIVE}):
         if needed not in runs:
             msg = f"there is no run {needed!r}"
             raise ConfigurationError(msg, f"There are {', '.join(sorted(runs)) or 'none'}.")

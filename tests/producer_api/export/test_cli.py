@@ -132,3 +132,10 @@ def test_what_can_not_be_exported(export, tmp_path):
 def test_nothing_in_the_range_is_an_empty_file(export):
     assert export("results", "--from", "2026-01-01")[:2] == (0, "0 rows in leaf-results.csv\n")
     assert pd.read_csv("leaf-results.csv").empty
+
+
+def test_a_file_that_can_not_be_written_is_named(export, tmp_path):
+    (tmp_path / "there").mkdir()
+    status, _, told = export("feedback", "--out", str(tmp_path / "there"))
+    assert status == 1
+    assert "there: Is a directory" in " ".join(told.split())

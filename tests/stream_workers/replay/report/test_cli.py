@@ -80,7 +80,8 @@ def test_a_run_against_the_live_results(cluster, redis_server, report, tmp_path)
     assert "2  late_blight -> healthy" in report(name).stdout
 
 
-def test_a_run_that_is_not_there_is_said_so(cluster, report):
-    failed = report("nothing", check=False)
+@pytest.mark.parametrize("name", ["nothing", "live"])
+def test_a_run_that_is_not_there_is_said_so(cluster, report, name):
+    failed = report(name, check=False)
     assert failed.returncode == 1
-    assert "there is no run 'nothing'" in failed.stderr
+    assert f"there is no run '{name}'" in failed.stderr
