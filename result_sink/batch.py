@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 CHUNK_BITS: Final = 65536
 """Image offsets in one dedupe bitmap: 8 KiB."""
+_LATEST_MS: Final = 253_402_300_799_999
+"""The end of the year 9999. Redis refuses to expire a key much later, and the script could not take back its writes."""
 
 
 class Texts:
@@ -122,6 +124,9 @@ class Batcher:
         prediction = Prediction.model_validate_json(value)
         if (prediction.run is None) != (topic == PREDICTIONS.name):
             msg = "a run belongs into leaf.replays, and only a run: replays never touch live numbers"
+            raise EventError(msg)
+        if prediction.source.timestamp_ms > _LATEST_MS:
+            msg = f"{prediction.source.timestamp_ms} is no time of an image"
             raise EventError(msg)
         return self._prediction(batch, prediction, self._time(message, prediction.predicted_at))
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Gauge
 
 APPLIED: Final = Counter("leaf_sink_applied", "Records that changed Redis", ["topic"])
 DUPLICATES: Final = Counter("leaf_sink_duplicates", "Predictions that were there already", ["topic"])
@@ -11,4 +11,3 @@ REWINDS: Final = Counter("leaf_sink_rewinds", "Partitions read again because Red
 TRUNCATIONS: Final = Counter("leaf_sink_truncations", "Logs found shorter than the stored offset: the broker lost data")
 LAG: Final = Gauge("leaf_sink_lag", "Records not applied yet", ["topic", "partition"])
 REDIS_UP: Final = Gauge("leaf_sink_redis_up", "1 while Redis answers")
-ROUND: Final = Histogram("leaf_sink_round_seconds", "From reading records to Redis' answer about them")

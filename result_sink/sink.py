@@ -78,6 +78,7 @@ class Sink:
         self._ready = False
         self._told = False
         self._stopping = False
+        self._rewound: set[str] = set()
         self._complaint = ""
         self._complained_at = 0.0
         self._check_at = 0.0
@@ -121,6 +122,8 @@ class Sink:
         if self._owned:  # between two assignments the library is joining, and an answer it did not ask for can stop it
             self._consumer.assign(positions)
         self._ready = True
+        self._rewound.clear()
+        metrics.LAG.clear()  # of the partitions that are others' now
         metrics.REDIS_UP.set(1)
         if self._complaint:
             log.info("reading on")
@@ -204,11 +207,14 @@ class Sink:
         self._check_at = time.monotonic() + self._settings.check_seconds
 
     def _rewind(self, partition: str, believed: int, stored: int | None) -> None:
+        self._ready = False
+        if partition in self._rewound:  # by another of its batches
+            return
+        self._rewound.add(partition)
         log.warning(
             "%s: Redis has %s instead of %d, it was emptied or set back: reading again", partition, stored, believed
         )
         metrics.REWINDS.inc()
-        self._ready = False
 
     def _assigned(self, _: Consumer, partitions: list[TopicPartition]) -> None:
         self._owned = partitions

@@ -125,6 +125,8 @@ class ModelCard(BaseModel):
         except FileNotFoundError:
             msg = f"{path} does not exist"
             raise ModelError(msg, "Export the model with `python -m training export`.") from None
+        except OSError as error:
+            raise _unreadable(error) from error
         except ValidationError as error:
             msg = f"{path} is not a model card: {error}"
             raise ModelError(msg, "Export the model again.") from error
@@ -136,9 +138,16 @@ class ModelCard(BaseModel):
             if not file.is_file():
                 msg = f"{file} is missing"
                 raise ModelError(msg, "Export or copy the model again.")
-            with file.open("rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            try:
+                with file.open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError as error:
+                raise _unreadable(error) from error
             if digest != expected:
                 msg = f"{file} does not match the checksum in its card"
                 raise ModelError(msg, "Export or copy the model again.")
         return card
+
+
+def _unreadable(error: OSError) -> ModelError:
+    return ModelError(f"{error.filename} can't be read: {error.strerror}", "Let the worker read the model's files.")

@@ -18,6 +18,8 @@ class Topic:
     partitions: int | None = None
     max_bytes: int | None = None
     """Largest record; None leaves it to the broker (1 MiB by default)."""
+    compression: Literal["uncompressed"] | None = None
+    """How the broker stores the records; None: as their producer compressed them."""
 
     def config(self, retention_days: float | None = None) -> dict[str, str]:
         """Broker settings; `retention_days` overrides the default where the topic expires at all."""
@@ -27,7 +29,8 @@ class Topic:
             "message.timestamp.type": self.timestamps,
             "retention.ms": "-1" if days is None else str(int(days * DAY_MS)),
         }
-        return config | ({"max.message.bytes": str(self.max_bytes)} if self.max_bytes else {})
+        config |= {"max.message.bytes": str(self.max_bytes)} if self.max_bytes else {}
+        return config | ({"compression.type": self.compression} if self.compression else {})
 
 
 IMAGES: Final = Topic(
@@ -35,6 +38,7 @@ IMAGES: Final = Topic(
     describes="Accepted photographs, normalised; the replay window",
     retention_days=7,
     timestamps="LogAppendTime",
+    compression="uncompressed",  # aiokafka can't read zstd, lz4 or snappy without more libraries, and dies of them
 )
 PREDICTIONS: Final = Topic(
     name="leaf.predictions",

@@ -90,15 +90,13 @@ class Acknowledgement:
             self._acknowledge(photograph)
 
     def _records(self, photograph: Photograph) -> Iterator[Record]:
-        partition, key = photograph.position.partition, photograph.key
-        prediction = photograph.prediction(self._topic_id)
-        traceparent = photograph.image.traceparent if photograph.image else None
-        envelope = prediction.envelope(key="", traceparent=traceparent)
-        yield Record(PREDICTIONS.name, key, envelope.value, partition, envelope.headers())
+        partition = photograph.position.partition
+        envelope = photograph.prediction(self._topic_id).envelope(key="", traceparent=photograph.traceparent)
+        yield Record(PREDICTIONS.name, photograph.prediction_key, envelope.value, partition, envelope.headers())
         if failure := photograph.failure:
             headers = dead_letter_headers(photograph, self._topic_id)
             value = photograph.value or b""  # aiokafka refuses a record with neither key nor value
-            yield Record(TOPICS[failure.kind].name, key, value, partition, headers)
+            yield Record(TOPICS[failure.kind].name, photograph.key, value, partition, headers)
 
     async def _store(self, records: list[Record]) -> list[Record]:
         """Send and wait; returns what has to be sent again."""

@@ -102,4 +102,4 @@ def _named(retries: Retries, ids: list[str]) -> list[DeadLetter]:
     if unknown := [id_ for id_ in ids if id_ not in known]:
         msg = f"there is no dead letter {', '.join(unknown)}"
         raise ConfigurationError(msg, "`leaf dead-letters list` names them.")
-    return [known[id_] for id_ in ids]
+    return [known[id_] for id_ in dict.fromkeys(ids)]

@@ -84,8 +84,9 @@ class Journal:
 
     def close(self) -> None:
         """A stop in good order accuses nobody."""
-        self._path.unlink(missing_ok=True)
-        self._file.close()
+        with self._locked():  # else a worker that is looking just then finds a file that is gone when it opens it
+            self._path.unlink(missing_ok=True)
+            self._file.close()
 
     def _write(self) -> None:
         # One write from the file's start: a count, so that what a longer list left behind it does not matter.

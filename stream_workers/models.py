@@ -109,9 +109,10 @@ class Registry:
         await self.prepare({(name, self._newest_version(name)) for name, _ in self._models})
 
     def _newest_version(self, name: str) -> str:
-        """Of those there were when it was first asked for, or at the last reload."""
+        """Of those there were when it was first asked for, or at the last reload; of the loaded where none is left."""
         if name not in self._newest:
             versions = [path.parent.name for path in self._directory.glob(f"{name}/*/{CARD_FILE}")]
+            versions = versions or [version for loaded, version in self._models if loaded == name]
             if not versions:
                 msg = f"there is no model {name!r} in {self._directory}"
                 raise ModelError(msg, "Train and export it, or set LEAF_WORKER_MODELS.")

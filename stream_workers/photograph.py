@@ -16,6 +16,8 @@ from stream_workers.decoding import Pixels
 from stream_workers.models import Model
 
 _MAX_ERROR_CHARS = 500
+_MAX_NAME_BYTES = 1024
+"""Of what a prediction takes over from its photograph: a camera's or image's id has 80, a trace context 55."""
 _IMAGE_ID = TypeAdapter(ImageId)
 
 
@@ -80,10 +82,21 @@ class Photograph:
             predicted_at=datetime.now(UTC),
         )
 
+    @property
+    def prediction_key(self) -> bytes | None:
+        """The record's own, unless it is so long that its prediction might not fit where the record did."""
+        return self.key if self.key and len(self.key) <= _MAX_NAME_BYTES else None
+
+    @property
+    def traceparent(self) -> str | None:
+        """The trace that goes on in the prediction, with the same exception."""
+        traceparent = self.image.traceparent if self.image else None
+        return traceparent if traceparent and len(traceparent) <= _MAX_NAME_BYTES else None
+
     def _id(self, topic_id: str) -> str:
         """The id in the headers of a record that is no image event, or one made of its position."""
         try:
-            return _IMAGE_ID.validate_python(dict(self.headers).get("ce_id", b"").decode())
+            return _IMAGE_ID.validate_python((dict(self.headers).get("ce_id") or b"").decode())
         except ValueError:
             topic = re.sub(r"[^A-Za-z0-9_-]", "_", topic_id)
             return f"position-{topic}-{self.position.partition}-{self.position.offset}"

@@ -13,6 +13,8 @@ from stream_workers.photograph import Position
 _SECONDS: Final = 30.0
 _TOGETHER: Final = 100
 """Letters put back before their notes are written: what a kill in between puts back twice."""
+_MAX_RECORD_BYTES: Final = 2 * 1024 * 1024
+"""The client's own limit, out of the way of the broker's: the library's would be below it."""
 
 
 class Retries:
@@ -23,7 +25,7 @@ class Retries:
     3. When the broker has acknowledged them, a note is appended beside each letter: it is not put back again.
 
     A kill between 2 and 3 puts letters back twice; the sink counts an image id once. One that fails again becomes a
-    new letter.
+    new letter. One that the images topic does not take, because with its attempt it is too large now, stops no other.
     """
 
     def __init__(self, bootstrap: str) -> None:
@@ -51,15 +53,25 @@ class Retries:
     def put_back(self, letters: Sequence[DeadLetter], on_progress: Callable[[int], None]) -> int:
         """Put back those that were not yet; returns how many. Raises BrokerUnavailableError."""
         settings = {"enable.idempotence": True, "acks": "all", "partitioner": PARTITIONER}
-        producer = Producer(self._client | settings)
+        producer = Producer(self._client | settings | {"message.max.bytes": _MAX_RECORD_BYTES})
+        refused: dict[str, Any] = {}
         due = [letter for letter in letters if not self.is_done(letter)]
         on_progress(len(letters) - len(due))
         for start in range(0, len(due), _TOGETHER):
             chunk = due[start : start + _TOGETHER]
-            _store(producer, [_original(letter) for letter in chunk])
-            _store(producer, [_note(letter) for letter in chunk])
-            self._done.update((letter.kind, letter.position) for letter in chunk)
+            errors = _store(producer, [_original(letter) for letter in chunk])
+            back = [letter for letter, error in zip(chunk, errors, strict=True) if error is None]
+            refused |= {letter.id: error for letter, error in zip(chunk, errors, strict=True) if error}
+            if error := next(filter(None, _store(producer, [_note(letter) for letter in back])), None):
+                msg = f"{TOPICS[back[0].kind].name} did not confirm what was put back: {error}"
+                raise BrokerUnavailableError(msg, "Retry again; what was noted as put back is skipped.")
+            self._done.update((letter.kind, letter.position) for letter in back)
             on_progress(len(chunk))
+            if not back:
+                break
+        if refused:
+            msg = f"{IMAGES.name} did not confirm {', '.join(refused)}: {next(iter(refused.values()))}"
+            raise BrokerUnavailableError(msg, "Retry again; what was noted as put back is skipped.")
         return len(due)
 
 
@@ -83,21 +95,30 @@ def _note(letter: DeadLetter) -> dict[str, Any]:
     }
 
 
-def _store(producer: Producer, records: list[dict[str, Any]]) -> None:
-    """Produce and wait for all of them."""
-    errors: list[Any] = []
-    for record in records:
-        producer.produce(**record, on_delivery=lambda error, _message: errors.append(error))
+def _store(producer: Producer, records: list[dict[str, Any]]) -> list[Any]:
+    """Produce and wait for all of them; what is wrong with each, None where nothing is."""
+    errors: list[Any] = ["no answer"] * len(records)
+
+    def told(number: int) -> Callable[[Any, Any], None]:
+        return lambda error, _message: errors.__setitem__(number, error)
+
+    for number, record in enumerate(records):
+        try:
+            producer.produce(**record, on_delivery=told(number))
+        except KafkaException as error:  # too large, or a partition that there is not any more
+            errors[number] = error.args[0]
     producer.flush(_SECONDS)
-    if errors != [None] * len(records):
-        first = next((error for error in errors if error), "no answer")
-        msg = f"{records[0]['topic']} did not confirm: {first}"
-        raise BrokerUnavailableError(msg, "Retry again; what was noted as put back is skipped.")
+    return errors
 
 
 def _records(client: dict[str, Any], topic: str) -> Iterator[Any]:
     """What a topic holds now."""
-    settings = {"group.id": "leaf-dead-letters", "enable.auto.commit": False, "enable.partition.eof": True}
+    settings = {
+        "group.id": "leaf-dead-letters",
+        "enable.auto.commit": False,
+        "enable.partition.eof": True,
+        "fetch.wait.max.ms": 10,
+    }
     consumer = Consumer(client | settings)
     try:
         partitions = set(consumer.list_topics(topic, timeout=_SECONDS).topics[topic].partitions)

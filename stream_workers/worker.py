@@ -51,12 +51,15 @@ class Worker:
         self._app.agent(images(self._app), name="diagnose")(self._intake)
         self._app.on_rebalance_complete.connect(self._joined)
         self._told = False
+        self._deadline = threading.Timer(settings.stop_timeout_s, self._abandon)
+        self._deadline.daemon = True
 
     def execute(self) -> None:
         """Run until SIGTERM or Ctrl-C. Raises ConfigurationError or ModelError where nothing can be served."""
         try:
             asyncio.run(self._run())
         finally:
+            self._deadline.cancel()  # not before: a model that is being loaded holds up the end of the loop too
             self._journal.close()
 
     async def _run(self) -> None:
@@ -68,11 +71,8 @@ class Worker:
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if living.done():
             living.result()
-        deadline = threading.Timer(self._settings.stop_timeout_s, self._abandon)
-        deadline.daemon = True
-        deadline.start()
+        self._deadline.start()
         await self._app.stop()
-        deadline.cancel()
 
     async def _live(self) -> None:
         await self._prepare()
@@ -147,7 +147,11 @@ class Worker:
     def _abandon(self) -> None:
         seconds, unfinished = self._settings.stop_timeout_s, self._acknowledgement.unfinished
         if not unfinished:
-            log.info("the group was not left within %g s, it waits for a lost member; nothing was in work", seconds)
+            log.info(
+                "not stopped within %g s: the group waits for a lost member, or a model is being loaded; "
+                "nothing was in work",
+                seconds,
+            )
             os._exit(0)
         log.error("%d photographs not finished after %g s: they are delivered again", unfinished, seconds)
         os._exit(1)

@@ -154,7 +154,8 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         stretch = self._history.take(record)
         if stretch is None:
             return
-        if self._run.cameras and dict(record.headers).get("ce_camera", b"").decode() not in self._run.cameras:
+        camera = dict(record.headers).get("ce_camera") or b""
+        if self._run.cameras and camera.decode(errors="replace") not in self._run.cameras:
             if stretch.skipped >= MANY_SKIPPED:
                 await self._commit({record.partition: stretch})
             return
@@ -174,12 +175,11 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         pending = []
         for photograph in batch:
             prediction = photograph.prediction(self._run.topic_id, self._run.name)
-            traceparent = photograph.image.traceparent if photograph.image else None
-            envelope = prediction.envelope(key="", traceparent=traceparent)
+            envelope = prediction.envelope(key="", traceparent=photograph.traceparent)
             sent = await self._producer.send(
                 REPLAYS.name,
                 envelope.value,
-                photograph.key,
+                photograph.prediction_key,
                 partition=photograph.position.partition,
                 headers=envelope.headers(),
             )

@@ -43,7 +43,7 @@ class Runs:
             on_delivery=lambda error, _message: failures.append(error),
         )
         producer.flush(TIMEOUT_S + 1)
-        if failures != [None]:
+        if not failures or failures[0] is not None:  # a KafkaError compared with None leaves an exception behind
             msg = f"the run {run.name} is not confirmed: {failures[0].str() if failures else 'no answer'}"
             raise BrokerUnavailableError(msg, REMEDY)
         counts = self.all()[run.name]

@@ -233,6 +233,13 @@ def test_a_malformed_record_is_passed_over_and_counted(apply, store, caplog):
     assert "leaf.predictions 0@1" in caplog.text
 
 
+def test_a_time_that_redis_can_not_expire_by_is_malformed(apply, store):
+    """It would be noticed after the first writes, and the partition would never get past it."""
+    reply = apply([made(0), made(1, source={"timestamp_ms": 10**20}), made(2)])
+    assert (reply.applied, reply.stored) == (2, 3)
+    assert store.hget(TOTALS_KEY, "malformed") == "1"
+
+
 @pytest.mark.parametrize("spoilt", ["record", "payload", "counter", "result", "view", "bitmap"])
 def test_nothing_is_written_unless_all_can_be(apply, store, spoilt):
     keys = {

@@ -9,6 +9,7 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from sinks import eventually, everything, failed, hours, made, publish, results, told
 
+from result_sink import metrics
 from schemas.counters import COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
 from schemas.topics import PREDICTIONS
 
@@ -131,6 +132,38 @@ def test_redis_emptied_again_and_again_while_events_flow(start, producer, store)
     exactly(store, 4000)
     settled(store, 4000)
     assert TOTALS_KEY not in store.keys("*")
+
+
+def test_a_partition_counts_as_rewound_once_however_many_of_its_batches_are_refused(start, producer, store):
+    sink = start(batch=5).sink
+    publish(producer, [made(n) for n in range(5)])
+    exactly(store, 5)
+    before, apply = metrics.REWINDS._value.get(), sink._store.apply
+
+    def set_back(batches):
+        if len(batches) > 4:
+            sink._store.apply = apply
+            (field,) = first_partition(store)
+            store.hset(OFFSETS_KEY, field, 0)
+        apply(batches)
+
+    sink._store.apply = set_back
+    sink._consumer.pause([TopicPartition(PREDICTIONS.name, 0)])
+    publish(producer, [made(n) for n in range(5, 60)])
+    sink._consumer.resume([TopicPartition(PREDICTIONS.name, 0)])
+    exactly(store, 60)
+    settled(store, 60)
+    assert sink._store.apply == apply
+    assert metrics.REWINDS._value.get() == before + 1
+
+
+def test_a_partition_that_went_to_another_sink_has_no_lag_here(start, producer, store):
+    sink = start().sink
+    publish(producer, [made(n) for n in range(5)])
+    exactly(store, 5)
+    metrics.LAG.labels(PREDICTIONS.name, 99).set(7)
+    sink._ready = False  # as after any rebalance
+    eventually(lambda: _is("99" in {sample.labels["partition"] for sample in metrics.LAG.collect()[0].samples}, False))
 
 
 def test_redis_away_and_back_with_an_older_copy_of_its_data(start, producer, store, redis_process):

@@ -1,4 +1,4 @@
-from schemas.topics import EXPERIMENTS, FEEDBACK, IMAGES, TOPICS
+from schemas.topics import EXPERIMENTS, FEEDBACK, IMAGES, PREDICTIONS, TOPICS
 
 
 def test_retention_is_in_milliseconds_and_can_be_set():
@@ -10,6 +10,11 @@ def test_what_is_kept_for_ever_stays_so():
     assert EXPERIMENTS.config(retention_days=1)["retention.ms"] == "-1"
     assert EXPERIMENTS.config()["cleanup.policy"] == "compact"
     assert FEEDBACK.config()["cleanup.policy"] == "compact,delete"
+
+
+def test_photographs_are_stored_in_the_form_that_every_client_reads():
+    assert IMAGES.config()["compression.type"] == "uncompressed"
+    assert "compression.type" not in PREDICTIONS.config()
 
 
 def test_names_are_unique():

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
-from workers import photograph
+from workers import image_event, photograph
 
 from schemas.prediction import Prediction
 from stream_workers import acknowledgement
@@ -135,3 +135,29 @@ async def test_an_unknown_error_is_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         await promise.publish(batch(promise, acked))
     assert acked == []
+
+
+async def test_a_record_whose_id_is_null_is_a_dead_letter_too() -> None:
+    """Any header's value may be null in Kafka; an exception here would end every worker that reads the record."""
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked, count=1)
+    photographs[0].headers = [("ce_id", None)]
+    await promise.publish(photographs)
+    _topic, key, value, _, headers = broker.stored[0]
+    assert Prediction.read(key, value, headers).image_id == f"position-{TOPIC_ID}-0-0"
+    assert ("ce_id", None) in broker.stored[1][4]
+    assert acked == [0]
+
+
+async def test_a_prediction_fits_however_long_its_photographs_key_and_trace_are() -> None:
+    """One that the broker refuses for its size would be sent again and again, and its partition would stand still."""
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked, count=2)
+    photographs[0].key = b"k" * 1_048_000
+    photographs[1].image = image_event(1, traceparent="0" * 1_048_000)
+    await promise.publish(photographs)
+    for _topic, key, _value, _, headers in broker.stored[::2]:
+        assert len(key or b"") + sum(len(value) for _, value in headers) < 2000
+    assert broker.stored[1][:2] == ("leaf.images.failed", photographs[0].key)

@@ -36,3 +36,53 @@ def test_the_original_comes_back_with_its_attempt_counted() -> None:
 
 def test_attempts_that_are_no_number_count_as_none() -> None:
     assert letter(headers=[("ce_attempt", b"many")]).attempt == 0
+
+
+def test_notes_stand_behind_the_records_own_headers() -> None:
+    item = photograph(9)
+    item.fail("unprocessable", "no JPEG: é")
+    own = list(item.headers)
+    assert dead_letter_headers(item, "topic-id") == [
+        *own,
+        ("dead_letter_error", "no JPEG: é".encode()),
+        ("dead_letter_topic", b"leaf.images"),
+        ("dead_letter_topic_id", b"topic-id"),
+        ("dead_letter_partition", b"1"),
+        ("dead_letter_offset", b"9"),
+    ]
+
+
+def test_a_dead_letter_that_was_copied_into_the_images_topic_tells_of_its_last_death() -> None:
+    item = photograph(9)
+    item.headers = dead_letter_headers(photograph(2), "another-topic-id")
+    item.fail("failed", "again")
+    twice = letter(headers=dead_letter_headers(item, "topic-id"))
+    assert twice.source == Position(1, 9)
+    assert twice.header("dead_letter_topic_id") == "topic-id"
+    assert not any(name.startswith("dead_letter_") for name, _ in twice.original_headers())
+
+
+def test_a_note_says_which_letter_and_repeats_why_and_whence() -> None:
+    notes = dict(letter().note_headers())
+    assert notes.pop("dead_letter_retried") == b"1:7"
+    assert notes.keys() == {f"dead_letter_{name}" for name in ("error", "topic", "topic_id", "partition", "offset")}
+
+
+def test_what_is_described() -> None:
+    described = letter(value=b"12345").described()
+    assert described["at"] == "2026-11-23T00:00:00+00:00"
+    assert described["camera"] == "camera-1"
+    assert described["bytes"] == 5
+    assert letter(headers=dead_letter_headers(photograph(9), "topic-id")).described()["camera"] is None
+    moment = datetime(2026, 11, 23, 1, 2, 3, 456_000, UTC)
+    assert letter(at=moment).described()["at"] == "2026-11-23T01:02:03+00:00"
+
+
+def test_an_attempt_takes_the_place_of_the_one_before() -> None:
+    headers = [("ce_id", b"x"), ("ce_attempt", b"3")]
+    assert letter(headers=headers).original_headers() == [("ce_id", b"x"), ("ce_attempt", b"4")]
+
+
+def test_headers_that_are_no_text() -> None:
+    assert letter(headers=[("ce_id", b"\xff")]).header("ce_id") == "\ufffd"
+    assert letter(headers=[("ce_attempt", "²".encode())]).attempt == 0

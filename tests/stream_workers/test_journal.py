@@ -1,6 +1,8 @@
+import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -116,6 +118,63 @@ def test_what_was_dealt_with_is_forgotten(tmp_path, open_journal) -> None:
     assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
 
 
+def test_what_is_in_work_now_counts_not_what_was_in_work_first(tmp_path, open_journal) -> None:
+    def work_in_turn() -> None:
+        journal = Journal(tmp_path, "topic")
+        with journal.working_on(POSITIONS):
+            pass
+        with journal.working_on(POSITIONS[1:]):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    process = multiprocessing.get_context("fork").Process(target=work_in_turn)
+    process.start()
+    process.join(20)
+    journal = open_journal()
+    assert [journal.deaths(position) for position in POSITIONS] == [0, 1]
+
+
+def test_forgetting_keeps_what_another_counted_meanwhile(tmp_path, open_journal) -> None:
+    child(tmp_path, POSITIONS)
+    mine = open_journal()
+    later = Position(9, 9)
+    child(tmp_path, [later])
+    open_journal()
+    mine.forget(POSITIONS[:1])
+    assert open_journal().deaths(later) == 1
+    assert mine.deaths(later) == 1
+
+
+@pytest.mark.parametrize("step", ["open", "adopt", "forget"])
+async def test_one_at_a_time(tmp_path, open_journal, step) -> None:
+    """Two that count at once would lose each other's counts; a journal that is not locked yet would look abandoned."""
+    child(tmp_path, POSITIONS)
+    mine, other = open_journal(), open_journal()
+    steps = {"open": open_journal, "adopt": mine.adopt, "forget": lambda: mine.forget(POSITIONS)}
+    with other._locked():
+        waiting = asyncio.create_task(asyncio.to_thread(steps[step]))
+        await asyncio.sleep(0.2)
+        assert not waiting.done()
+        assert len(list((tmp_path / "topic").glob("*.journal"))) == 2
+    await asyncio.wait_for(waiting, 5)
+
+
+def test_a_count_that_could_not_be_written_leaves_the_one_before(tmp_path, open_journal, monkeypatch) -> None:
+    """As on a full disk, or at a kill in between."""
+    child(tmp_path, POSITIONS)
+    journal = open_journal()
+    write = type(tmp_path).write_text
+
+    def cut_short(path, text: str) -> None:
+        write(path, text[: len(text) // 2])
+        raise OSError
+
+    monkeypatch.setattr(type(tmp_path), "write_text", cut_short)
+    with pytest.raises(OSError):  # noqa: PT011
+        journal.forget(POSITIONS[:1])
+    monkeypatch.undo()
+    assert open_journal().deaths(POSITIONS[1]) == 1
+
+
 @pytest.mark.parametrize("damage", [b"", b"cut", b"     999[[0,5]]", bytes([1]) + bytes(15), b"\xff" * 24])
 def test_a_damaged_file_accuses_nobody(tmp_path, damage, open_journal) -> None:
     (tmp_path / "topic").mkdir()
@@ -127,3 +186,15 @@ def test_a_damaged_file_accuses_nobody(tmp_path, damage, open_journal) -> None:
 def test_another_topic_is_another_journal(tmp_path, open_journal) -> None:
     child(tmp_path, POSITIONS)
     assert open_journal("recreated").deaths(POSITIONS[0]) == 0
+
+
+def test_a_stop_waits_for_whoever_looks_at_the_journals(tmp_path, open_journal) -> None:
+    """A file that is gone between being found and being opened would end the worker that looks."""
+    mine, other = open_journal(), open_journal()
+    with mine._locked():
+        closing = threading.Thread(target=other.close)
+        closing.start()
+        time.sleep(0.2)
+        assert other._path.exists()
+    closing.join(5)
+    assert not other._path.exists()

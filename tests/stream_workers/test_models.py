@@ -1,5 +1,6 @@
 import asyncio
 import logging
+import shutil
 import threading
 from pathlib import Path
 
@@ -143,3 +144,35 @@ async def test_a_reload_finds_a_newer_version(models, registry) -> None:
     assert (await registry.get("flat")).card.version == "1"
     await registry.reload()
     assert (await registry.get("flat")).card.version == "2"
+
+
+@pytest.mark.parametrize("file", ["card.json", "weights.npz"])
+async def test_files_that_can_not_be_read_are_refused(models, registry, monkeypatch, file) -> None:
+    """As those of a copy that only its owner may read; not a ModelError, it would end the worker at each photograph."""
+    await registry.get("flat", "1")
+    write_model(models, version="2")
+
+    def refusing(method):
+        def call(path, *arguments, **named):
+            if path == models / "flat" / "2" / file:
+                raise PermissionError(13, "Permission denied", str(path))
+            return method(path, *arguments, **named)
+
+        return call
+
+    for name in ("open", "read_bytes"):
+        monkeypatch.setattr(Path, name, refusing(getattr(Path, name)))
+    assert (await registry.get("flat", "2")).card.version == "1"
+    await registry.reload()
+    assert (await registry.get("flat", "2")).card.version == "1"
+
+
+async def test_a_model_that_was_removed_serves_on_and_stops_no_other(models, registry) -> None:
+    write_model(models, "other")
+    await registry.get("flat")
+    await registry.get("other")
+    write_model(models, "other", "2")
+    shutil.rmtree(models / "flat")
+    await registry.reload()
+    assert "other@2" in {card.id for card in registry.loaded()}
+    assert (await registry.get("flat")).card.id == "flat@1"

@@ -1,13 +1,17 @@
 import json
+from datetime import UTC, datetime
 
 import pytest
+from confluent_kafka import Producer
 from typer.testing import CliRunner
 from workers import image_event, jpeg, photograph
 
-from schemas.errors import ConfigurationError
+from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.image import ImageEvent
+from stream_workers import retries as module
 from stream_workers.cli import dead_letters
 from stream_workers.dead_letters import DeadLetter, dead_letter_headers
+from stream_workers.photograph import Position
 from stream_workers.retries import Retries
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
@@ -53,12 +57,62 @@ def test_put_back_once_as_they_were(cluster, letters) -> None:
     assert not any(name.startswith("dead_letter_") for message in back for name, _ in message.headers())
 
 
+def bury(cluster, name: bytes, number: int, *, jpeg: bytes = b"", error: str = "no memory") -> None:
+    """One more dead letter of a test's own."""
+    item = photograph(number, jpeg=jpeg)
+    item.headers = [*item.headers, ("ce_test", name)]
+    item.fail("failed", error)
+    headers = dead_letter_headers(item, "the-topic-id-of-a-test")
+    producer = Producer({"bootstrap.servers": cluster.bootstrap, "message.max.bytes": 2 * 1024 * 1024})
+    producer.produce("leaf.images.failed", partition=2, headers=headers, key=item.key, value=item.value)
+    producer.flush(10)
+
+
+def test_a_letter_above_a_megabyte_is_put_back_and_one_that_is_refused_stops_no_other(cluster, letters) -> None:
+    """librdkafka's own limit is below the broker's, and a dead letter's topic takes more than the images'."""
+    bury(cluster, letters, 3, jpeg=bytes(1_010_000))
+    bury(cluster, letters, 4, jpeg=bytes(1_048_400))
+    bury(cluster, letters, 5)
+    retries = Retries(cluster.bootstrap)
+    told = []
+    with pytest.raises(BrokerUnavailableError, match=r"did not confirm failed:2:\d+: .*size too large"):
+        retries.put_back(mine(retries, letters), told.append)
+    assert sum(told) == 6
+    assert len(images(cluster, letters)) == 5
+    again = Retries(cluster.bootstrap)
+    mine_again = mine(again, letters)
+    assert [again.is_done(letter) for letter in mine_again] == [True, True, True, True, False, True]
+    note = mine_again[4].note_headers()  # for the other tests, which retry all there is
+    cluster.producer.produce("leaf.images.failed", partition=2, headers=note, value=b"")
+    cluster.producer.flush(10)
+
+
 def test_a_second_failure_counts_on(cluster, letters) -> None:
     retries = Retries(cluster.bootstrap)
     letter = mine(retries, letters)[0]
     twice = DeadLetter(**(letter.__dict__ | {"headers": [*letter.original_headers()]}))
     assert twice.attempt == 1
     assert dict(twice.original_headers())["ce_attempt"] == b"2"
+
+
+def test_what_the_broker_refuses_is_said_so(monkeypatch) -> None:
+    """A KafkaError can't be compared with None: the comparison leaves an exception behind that comes up elsewhere."""
+    soon = {"message.timeout.ms": 200}
+    monkeypatch.setattr(module, "Producer", lambda settings: Producer(settings | soon))
+    item = photograph(1)
+    item.fail("failed", "no memory")
+    letter = DeadLetter(
+        kind="failed",
+        position=Position(0, 0),
+        at=datetime.now(UTC),
+        key=item.key,
+        value=item.value,
+        headers=dead_letter_headers(item, "the-topic-id-of-a-test"),
+    )
+    retries = Retries("127.0.0.1:9")
+    with pytest.raises(BrokerUnavailableError, match=r"did not confirm .*Message timed out"):
+        retries.put_back([letter], lambda _: None)
+    assert not retries.is_done(letter)
 
 
 def invoke(cluster, monkeypatch, *arguments: str):
@@ -82,6 +136,21 @@ def test_list_show_and_retry(cluster, letters, monkeypatch, tmp_path) -> None:
     assert json.loads(invoke(cluster, monkeypatch, "retry", row["id"], "--json").stdout) == {"retried": 0, "skipped": 1}
     assert json.loads(invoke(cluster, monkeypatch, "show", row["id"], "--json").stdout)["retried"] is True
     assert json.loads(invoke(cluster, monkeypatch, "retry", "--all", "--json").stdout)["retried"] >= 2
+
+
+def test_a_letter_named_twice_is_put_back_once(cluster, letters, monkeypatch) -> None:
+    id_ = mine(Retries(cluster.bootstrap), letters)[0].id
+    assert json.loads(invoke(cluster, monkeypatch, "retry", id_, id_, "--json").stdout) == {"retried": 1, "skipped": 0}
+    assert len(images(cluster, letters)) == 1
+
+
+def test_brackets_in_an_error_are_shown_as_they_are(cluster, letters, monkeypatch) -> None:
+    """rich takes them for markup, and raises where it does not come out even."""
+    monkeypatch.setenv("COLUMNS", "300")
+    bury(cluster, letters, 3, error="'[/x]' is malformed [type=missing]")
+    id_ = mine(Retries(cluster.bootstrap), letters)[-1].id
+    assert "'[/x]' is malformed [type=missing]" in invoke(cluster, monkeypatch, "list").stdout
+    assert "'[/x]' is malformed [type=missing]" in invoke(cluster, monkeypatch, "show", id_).stdout
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from confluent_kafka import ConsumerGroupState
+from confluent_kafka import ConsumerGroupState, Producer
 from examples import experiment
-from workers import KILLER, image_event, jpeg, write_model
+from workers import KILLER, SLOW, image_event, jpeg, write_model
 
 from schemas.experiment import Arm
 from schemas.image import ImageEvent
@@ -44,6 +44,7 @@ def test_photographs_become_predictions_and_poison_dead_letters(cluster, start_w
         (headers, b"key", jpeg()[:-200]),
         ([], b"key", jpeg()),
         ([], None, None),
+        ([("ce_id", None)], b"key", jpeg()),
         (headers, b"key", random.Random(1).randbytes(900_000)),
     )
     found = cluster.wait_for(positions + poison)
@@ -64,9 +65,21 @@ def test_photographs_become_predictions_and_poison_dead_letters(cluster, start_w
         assert notes["dead_letter_error"].decode() == prediction.failure.error
         assert dead[position].partition() == position[0]
     assert len(dead[poison[-1]].value()) == 900_000
+    assert ("ce_id", None) in dead[poison[-2]].headers()
     assert dead[poison[2]].value() == b""
     traced = [dict(m.headers()).get("traceparent") for m in cluster.read(PREDICTIONS.name)]
     assert traced.count(TRACE.encode()) >= 10
+
+
+def test_photographs_that_their_producer_compressed(own_broker, cluster, start_worker) -> None:
+    """aiokafka can't read most of these: the worker died of the first record, and so did the next one."""
+    start_worker()
+    positions = []
+    for codec in ("gzip", "snappy", "lz4", "zstd"):
+        cluster.producer = Producer({"bootstrap.servers": own_broker.address, "compression.type": codec})
+        positions += cluster.produce(*events(10))
+    found = cluster.wait_for(positions)
+    assert all(found[position][0].answer for position in positions)
 
 
 def test_nothing_is_committed_before_its_prediction_is_stored(cluster, start_worker) -> None:
@@ -190,6 +203,22 @@ def test_sigterm_while_the_group_waits_for_a_killed_member(cluster, start_worker
     joining.stop()
     assert joining.returncode == 0
     assert 6 < time.monotonic() - started < 10
+
+
+def test_sigterm_while_a_model_is_loaded(cluster, start_worker, models) -> None:
+    """Its thread can't be stopped, and the end of the event loop waits for it."""
+    worker = start_worker()
+    cluster.wait_for(cluster.produce(*events(1)))
+    write_model(models, version=SLOW)
+    os.kill(worker.pid, signal.SIGHUP)
+    while "loading" not in worker.log.read_text():
+        time.sleep(0.1)
+    started = time.monotonic()
+    os.kill(worker.pid, signal.SIGTERM)
+    while worker.alive():
+        assert time.monotonic() - started < 12
+        time.sleep(0.1)
+    assert worker.returncode == 0
 
 
 def test_a_leader_that_had_not_heard_of_the_topic(cluster, start_worker) -> None:

@@ -33,6 +33,8 @@ from stream_workers.worker import Worker
 PX = 32
 KILLER = 255
 """A picture as bright as this kills the process that computes it."""
+SLOW = "99"
+"""This version takes a minute to load."""
 
 
 class FlatEngine:
@@ -163,7 +165,14 @@ def main() -> None:
     settings = WorkerSettings()
     logs.configure("INFO")
     topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
-    BEHAVIOURS[behaviour](settings, topic_id, lambda _directory, _card: KillableEngine(seconds=seconds)).execute()
+
+    def load(_directory: Path, card: ModelCard) -> KillableEngine:
+        if card.version == SLOW:
+            print("loading", flush=True)
+            time.sleep(60)
+        return KillableEngine(seconds=seconds)
+
+    BEHAVIOURS[behaviour](settings, topic_id, load).execute()
 
 
 if __name__ == "__main__":

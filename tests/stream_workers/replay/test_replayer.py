@@ -183,6 +183,7 @@ def test_only_some_cameras(cluster, replay, name):
     camera = f"camera-{name}"
     positions = produce(cluster, 10, camera=camera, key=camera)
     others = produce(cluster, 30)
+    others += cluster.produce_records(*(([("ce_camera", odd)], b"key", b"") for odd in (b"\xff", None)))
     told, _ = replay("--run", name, *bounds(positions + others), "--camera", camera)
     assert told["images"] == 10
     assert replayed(cluster, name).keys() == set(positions)
@@ -280,6 +281,12 @@ def test_a_broker_that_is_away_is_said_so(monkeypatch):
     monkeypatch.setattr("stream_workers.replay.images.TIMEOUT_S", 0.5)
     with pytest.raises(BrokerUnavailableError, match="does not answer"):
         ImagesTopic("127.0.0.1:9")
+
+
+def test_a_run_that_is_not_confirmed_is_said_so(monkeypatch):
+    monkeypatch.setattr("stream_workers.replay.runs.TIMEOUT_S", 0.5)
+    with pytest.raises(BrokerUnavailableError, match="not confirmed: Local: Message timed out"):
+        Runs("127.0.0.1:9").define(run_of([(0, 1)], "nowhere"))
 
 
 def run_of(positions, name):
