@@ -52,6 +52,11 @@ class DeadLetter:
         return dict(self.headers).get(name, b"").decode(errors="replace")
 
     @property
+    def is_ours(self) -> bool:
+        """Whether it tells its source, as every letter does that a worker wrote."""
+        return all(self.header(PREFIX + name).isdecimal() for name in ("partition", "offset"))
+
+    @property
     def source(self) -> Position:
         """In the images topic."""
         return Position(int(self.header(PREFIX + "partition")), int(self.header(PREFIX + "offset")))

@@ -1,5 +1,6 @@
 """The dead-letter topics as a whole: what lies there, what was put back already, and putting it back."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from schemas.errors import BrokerUnavailableError
 from schemas.topics import IMAGES, PARTITIONER
 from stream_workers.dead_letters import RETRIED, TOPICS, DeadLetter
 from stream_workers.photograph import Position
+
+log = logging.getLogger(__name__)
 
 _SECONDS: Final = 30.0
 _TOGETHER: Final = 100
@@ -42,8 +45,10 @@ class Retries:
                 if note := letter.header(RETRIED):
                     partition, offset = note.split(":")
                     self._done.add((kind, Position(int(partition), int(offset))))
-                else:
+                elif letter.is_ours:
                     self.letters.append(letter)
+                else:
+                    log.warning("%s was not written by a worker and is left where it is", letter.id)
         self.letters.sort(key=lambda letter: letter.at)
 
     def is_done(self, letter: DeadLetter) -> bool:

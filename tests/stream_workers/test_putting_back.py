@@ -125,6 +125,13 @@ def test_the_oldest_come_first_and_a_second_look_finds_no_more(log) -> None:
     assert len(retries.letters) == 3
 
 
+def test_what_no_worker_wrote_hides_no_letter(log, caplog) -> None:
+    log.append(FAILED.name, 0, b"key", b"not ours", [])
+    log.bury(1)
+    assert [letter.position for letter in read().letters] == [Position(2, 0)]
+    assert "failed:0:0 was not written by a worker" in caplog.text
+
+
 def test_a_letter_is_noted_beside_itself_and_only_it_is_done(log) -> None:
     """In both topics stands a letter at the same place."""
     log.bury(1, "unprocessable")
