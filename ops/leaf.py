@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from schemas.errors import LeafError
+from schemas.settings import wrong_variables
 
 #: Subcommand -> (typer app as module:attribute, what `leaf --help` says of it).
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
@@ -45,9 +46,8 @@ def main() -> None:
     except ValidationError as error:
         if not error.title.endswith("Settings"):
             raise
-        for problem in error.errors():
-            variable = ".".join(str(part) for part in problem["loc"])
-            console.print(f"[red]leaf:[/red] {escape(variable)} in the environment is wrong: {escape(problem['msg'])}.")
+        for sentence in wrong_variables(error):
+            console.print(f"[red]leaf:[/red] {escape(sentence)}", soft_wrap=True)
         sys.exit(1)
     except OSError as error:
         if error.filename is None or error.strerror is None:

@@ -1,12 +1,14 @@
 """Settings of the local stack and of the topics, from the environment with the prefix LEAF_."""
 
+import json
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import AliasChoices, Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.settings import ServiceSettings
+from schemas.topics import TOPICS
 
 
 class TopicSettings(ServiceSettings):
@@ -20,11 +22,31 @@ class TopicSettings(ServiceSettings):
     replication: int = Field(1, ge=1, le=9)
     """Copies of each record; with 3, two must have it before an upload is confirmed."""
 
-    retention_days: dict[str, float] = Field({})
+    retention_days: Annotated[dict[str, Annotated[float, Field(gt=0, le=36_500)]], NoDecode] = Field({})
     """Days that a topic keeps its records, by topic name, as JSON; the topics not named keep their default."""
 
     models_dir: Path = Path("models")
     """Where the exported models are: the `default` experiment splits photographs between their newest versions."""
+
+    @field_validator("retention_days", mode="before")
+    @classmethod
+    def _from_json(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        try:
+            return json.loads(given)
+        except ValueError:
+            msg = f'it is not JSON such as {{"{TOPICS[0].name}": 7}}'
+            raise ValueError(msg) from None
+
+    @field_validator("retention_days")
+    @classmethod
+    def _of_topics(cls, given: dict[str, float]) -> dict[str, float]:
+        expiring = [topic.name for topic in TOPICS if topic.retention_days is not None]
+        if strange := given.keys() - set(expiring):
+            msg = f"no topic that expires is named {', '.join(sorted(strange))}; those are {', '.join(expiring)}"
+            raise ValueError(msg)
+        return given
 
 
 class StackSettings(BaseSettings):

@@ -7,6 +7,7 @@ import uvicorn
 
 from producer_api.settings import ApiSettings
 from schemas import logs
+from schemas.settings import from_environment
 
 STOP_SECONDS = 8
 """Requests in work get this long after SIGTERM, then the producer flushes."""
@@ -15,7 +16,7 @@ BACKLOG = 2048
 
 def main() -> None:
     """Run until told to stop."""
-    settings = ApiSettings()
+    settings = from_environment(ApiSettings)
     logs.configure(settings.log_level)
     with tempfile.TemporaryDirectory(prefix="leaf-metrics-") as shared:
         if settings.processes > 1:

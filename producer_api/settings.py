@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
-from schemas.settings import ServiceSettings
+from schemas.settings import LogLevel, ServiceSettings
 from schemas.topics import WORKER_GROUP
 
 
@@ -23,7 +23,7 @@ class ApiSettings(ServiceSettings):
     processes: int = Field(1, ge=1, le=64)
     """How many API processes share the port."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """Least severe level that is logged."""
 
     task_id_key: SecretStr | None = Field(None, min_length=16)

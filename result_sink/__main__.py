@@ -8,11 +8,12 @@ from result_sink.settings import SinkSettings
 from result_sink.sink import Sink
 from schemas.errors import ConfigurationError
 from schemas.logs import configure
+from schemas.settings import from_environment
 
 
 def main() -> int:
     """Exit status: 0 after a signal, 1 where the set-up is not right."""
-    settings = SinkSettings()
+    settings = from_environment(SinkSettings)
     configure(settings.log_level)
     log = logging.getLogger("result_sink")
     sink = Sink(settings)

@@ -3,7 +3,7 @@
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from schemas.settings import ServiceSettings
+from schemas.settings import LogLevel, ServiceSettings
 from schemas.topics import FEEDBACK, PREDICTIONS, REPLAYS
 
 TOPICS = (PREDICTIONS.name, REPLAYS.name, FEEDBACK.name)
@@ -44,5 +44,5 @@ class SinkSettings(ServiceSettings):
     metrics_host: str = "0.0.0.0"  # noqa: S104
     """Address on which the metrics are served."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""

@@ -42,4 +42,4 @@ def configure(level: str = "INFO") -> None:
     handler.addFilter(Throttle())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in NOISY:
-        logging.getLogger(name).setLevel(logging.WARNING)
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))

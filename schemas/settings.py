@@ -2,11 +2,20 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
+    BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
+]
+
+Settings = TypeVar("Settings", bound=BaseSettings)
 
 
 def var_dir() -> Path:
@@ -15,7 +24,10 @@ def var_dir() -> Path:
 
 
 class RunningStackSource(PydanticBaseSettingsSource):
-    """Addresses that `leaf up` wrote to `var/run.json`; the environment comes before it, the defaults after."""
+    """Addresses that `leaf up` wrote to `var/run.json`; the environment comes before it, the defaults after.
+
+    What a killed stack left behind does not count, and the mode is that of its own broker only.
+    """
 
     def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         """Unused: the whole file is read at once."""
@@ -27,13 +39,29 @@ class RunningStackSource(PydanticBaseSettingsSource):
             running: dict[str, Any] = json.loads((var_dir() / "run.json").read_text())
         except (OSError, ValueError):
             return {}
-        return {name: running[name] for name in ("kafka", "redis", "mode") if name in running}
+        if not _lives(running.get("pid")):
+            return {}
+        given = self.current_state.get("KAFKA", self.current_state.get("kafka", running.get("kafka")))
+        names = ("kafka", "redis", "mode") if given == running.get("kafka") else ("redis",)
+        return {name: running[name] for name in names if name in running}
+
+
+def _lives(pid: int | None) -> bool:
+    try:
+        os.kill(pid or os.getpid(), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 class ServiceSettings(BaseSettings):
     """Base of each service's settings object; subclasses set their own `env_prefix`."""
 
-    model_config = SettingsConfigDict(extra="ignore", populate_by_name=True, frozen=True)
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", populate_by_name=True, frozen=True, allow_inf_nan=False
+    )
 
     kafka: str = Field("127.0.0.1:9092", validation_alias=AliasChoices("KAFKA", "kafka"))
     """Bootstrap servers, host:port, comma separated."""
@@ -60,3 +88,29 @@ class ServiceSettings(BaseSettings):
     def redis_url(self) -> str:
         """The address in the form redis-py wants."""
         return f"redis://{self.redis}/0"
+
+
+def from_environment(kind: type[Settings]) -> Settings:
+    """A service's settings; where a variable is wrong the process ends with a sentence on each and exit status 1."""
+    try:
+        return kind()
+    except ValidationError as error:
+        sys.exit("\n".join(wrong_variables(error)))
+
+
+def wrong_variables(error: ValidationError) -> list[str]:
+    """A sentence on each variable of the environment that a settings class refused."""
+    kind = next(kind for kind in _descendants(BaseSettings) if kind.__name__ == error.title)
+    prefix = kind.model_config.get("env_prefix", "")
+    told = []
+    for problem in error.errors():
+        name, *rest = (str(part) for part in problem["loc"] or ("",))
+        variable = f"{prefix}{name}".upper() if name in kind.model_fields else name
+        told.append(f"{'.'.join([variable, *rest])} in the environment is wrong: {problem['msg']}.")
+    return told
+
+
+def _descendants(kind: type[BaseSettings]) -> Iterator[type[BaseSettings]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from _descendants(child)

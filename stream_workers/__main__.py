@@ -10,6 +10,7 @@ from aiokafka.errors import KafkaError
 from schemas import logs
 from schemas.card import ModelCard
 from schemas.errors import LeafError
+from schemas.settings import from_environment
 from stream_workers.engines import Engine, load_engine
 from stream_workers.settings import WorkerSettings
 from stream_workers.topology import images_topic_id
@@ -18,7 +19,7 @@ from stream_workers.worker import Worker
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C; exit status 1 with one sentence if it can't start."""
-    settings = WorkerSettings()
+    settings = from_environment(WorkerSettings)
     logs.configure(settings.log_level)
     try:
         topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from schemas.settings import ServiceSettings, var_dir
+from schemas.settings import LogLevel, ServiceSettings, var_dir
 
 
 class WorkerSettings(ServiceSettings):
@@ -51,5 +51,5 @@ class WorkerSettings(ServiceSettings):
     metrics_host: str = "0.0.0.0"  # noqa: S104
     """Address on which the metrics are served."""
 
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     """DEBUG, INFO, WARNING or ERROR."""

@@ -31,6 +31,17 @@ def test_without_a_stack_it_says_how_to_start_one():
     assert "kafka" not in findings
 
 
+def test_the_addresses_that_a_killed_stack_left_behind_are_not_looked_at(tmp_path):
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    (tmp_path / "var").mkdir()
+    addresses = {"pid": ended.pid, "kafka": "127.0.0.1:1", "redis": "127.0.0.1:1", "mode": "real"}
+    (tmp_path / "var" / "run.json").write_text(json.dumps(addresses))
+    findings = found()
+    assert findings["stack"].state == "warning"
+    assert "kafka" not in findings
+
+
 def test_a_missing_model_and_a_damaged_one_are_errors(tmp_path):
     (tmp_path / "resnet50" / "1").mkdir(parents=True)
     (tmp_path / "resnet50" / "1" / "card.json").write_text("{}")

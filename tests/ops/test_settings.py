@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from ops.settings import StackSettings, TopicSettings
+from schemas.settings import wrong_variables
 from schemas.topics import IMAGES
 
 
@@ -46,3 +47,30 @@ def test_a_wrong_value_is_refused(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(ValidationError):
         StackSettings()
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ("leaf.images=3", "it is not JSON"),
+        ('{"leaf.image": 3}', "no topic that expires is named leaf.image"),
+        ('{"leaf.runs": 3}', "no topic that expires is named leaf.runs"),
+        ('{"leaf.images": 0}', "greater than 0"),
+        ('{"leaf.images": 1e14}', "less than or equal"),
+        ('{"leaf.images": 1e400}', "finite number"),
+    ],
+)
+def test_a_retention_that_can_not_be_kept_is_refused(monkeypatch, value, reason):
+    monkeypatch.setenv("LEAF_RETENTION_DAYS", value)
+    with pytest.raises(ValidationError) as refused:
+        TopicSettings()
+    (sentence,) = wrong_variables(refused.value)
+    assert sentence.startswith("LEAF_RETENTION_DAYS")
+    assert reason in sentence
+
+
+def test_a_wrong_variable_is_named_as_it_is_set(monkeypatch):
+    monkeypatch.setenv("LEAF_PARTITIONS", "0")
+    with pytest.raises(ValidationError) as refused:
+        TopicSettings()
+    assert wrong_variables(refused.value)[0].startswith("LEAF_PARTITIONS in the environment is wrong: ")

@@ -1,6 +1,6 @@
 import logging
 
-from schemas.logs import Throttle
+from schemas.logs import Throttle, configure
 
 
 def record(name="aiokafka.conn", message="away %s", level=logging.WARNING):
@@ -29,3 +29,18 @@ def test_other_libraries_and_our_own_records_pass():
     assert throttle.filter(record())
     assert throttle.filter(record("librdkafka"))
     assert all(throttle.filter(record("producer_api.app")) for _ in range(3))
+
+
+def test_a_level_holds_for_the_client_libraries_too(capsys):
+    root = logging.getLogger()
+    before, handlers = root.level, root.handlers[:]
+    try:
+        configure("ERROR")
+        logging.getLogger("aiokafka.conn").warning("away")
+        logging.getLogger("aiokafka.conn").error("gone")
+        assert "away" not in capsys.readouterr().err
+        configure("DEBUG")
+        assert logging.getLogger("aiokafka").level == logging.WARNING
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(before)
