@@ -51,7 +51,9 @@ def export(
         raise ConfigurationError(msg, "Export results with --images: they hold the feedback too.")
     first, last = _time(begin) or BEGINNING, _time(end)
     path = out or Path(f"leaf-{what.value}.{form}")
-    with TopicReader(ApiSettings().kafka) as reader, _progress() as progress:
+    settings = ApiSettings()
+    reading = TopicReader(settings.kafka, finds_times=settings.mode != "embedded")
+    with reading as reader, _progress() as progress:
         schema, found = _rows(what, reader, first, last, progress)
         if images:
             kept = list(found)

@@ -16,7 +16,9 @@ def save(reader: TopicReader, here: Stretch, rows: Iterable[Row], directory: Pat
 
     `here` is what the images topic holds now: what retention took stays null. One pass over the part that is needed.
     """
-    wanted = {(row["partition"], row["offset"]): row for row in rows}
+    wanted: dict[tuple[int, int], list[Row]] = {}  # a photograph delivered again has more than one row
+    for row in rows:
+        wanted.setdefault((row["partition"], row["offset"]), []).append(row)
     offsets: dict[int, tuple[int, int]] = {}
     for partition, offset in wanted:
         low, high = here.offsets.get(partition, (0, 0))
@@ -24,15 +26,16 @@ def save(reader: TopicReader, here: Stretch, rows: Iterable[Row], directory: Pat
             start, end = offsets.get(partition, (offset, offset + 1))
             offsets[partition] = min(start, offset), max(end, offset + 1)
     for message in reader.read(Stretch(IMAGES, offsets)):
-        row = wanted.get((message.partition(), message.offset()))
-        if row is None:
+        found = wanted.get((message.partition() or 0, message.offset() or 0), [])
+        if not found:
             continue
         try:
             event = ImageEvent.read(message.key(), message.value(), message.headers())
         except EventError:
             continue  # it is poison, and its row tells so
-        if event.id == row["image_id"]:
-            row["image"] = str(_write(directory, row, event.jpeg))
+        for row in found:
+            if event.id == row["image_id"]:
+                row["image"] = str(_write(directory, row, event.jpeg))
 
 
 def _write(directory: Path, row: Row, jpeg: bytes) -> Path:

@@ -33,7 +33,9 @@ class Stretch(NamedTuple):
 class TopicReader:
     """Reads topics without being part of any group. Raises BrokerUnavailableError where Kafka does not answer."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, finds_times: bool = True) -> None:
+        """`finds_times` is false for the embedded broker, which knows no offset of any time: its records are read."""
+        self._finds_times = finds_times
         self._consumer = Consumer(
             {
                 "bootstrap.servers": bootstrap,
@@ -97,5 +99,12 @@ class TopicReader:
 
     def _at(self, topic: Topic, numbers: list[int], moment: datetime) -> dict[int, int]:
         at_ms = int(moment.timestamp() * 1000)
+        if not self._finds_times:
+            return {number: self._first(topic, number, at_ms) for number in numbers}
         asked = [TopicPartition(topic.name, number, at_ms) for number in numbers]
         return {found.partition: found.offset for found in self._consumer.offsets_for_times(asked, timeout=SECONDS)}
+
+    def _first(self, topic: Topic, number: int, at_ms: int) -> int:
+        bounds = self._consumer.get_watermark_offsets(TopicPartition(topic.name, number), timeout=SECONDS)
+        found = self.read(Stretch(topic, {number: bounds}))
+        return next((message.offset() or 0 for message in found if message.timestamp()[1] >= at_ms), -1)

@@ -139,3 +139,12 @@ def test_a_file_that_can_not_be_written_is_named(export, tmp_path):
     status, _, told = export("feedback", "--out", str(tmp_path / "there"))
     assert status == 1
     assert "there: Is a directory" in " ".join(told.split())
+
+
+def test_a_photograph_answered_twice_has_its_picture_in_both_rows(producer, export):
+    positions, _ = photographs(producer, 1)
+    event = made(0, partition=positions[0][0], source={"partition": positions[0][0], "offset": positions[0][1]})
+    publish(producer, [event, event])
+    status, out, _ = export("predictions", "--images", "pictures", "--json")
+    assert (status, json.loads(out)["images"]) == (0, 2)
+    assert pd.read_csv("leaf-predictions.csv").image.tolist() == [f"late_blight/image-{0:016d}.jpg"] * 2
