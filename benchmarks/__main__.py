@@ -30,6 +30,12 @@ def main(
     only: Annotated[list[str] | None, typer.Option(help="Only these sections, as README.md names them.")] = None,
 ) -> None:
     """Measure Leafstream on this machine: a table, benchmarks/results.json, benchmarks/load.png, and the JSON last."""
+    if strange := set(only or ()) - SECTIONS.keys():
+        msg = f"there is no section {', '.join(sorted(strange))}; there are {', '.join(SECTIONS)}"
+        raise typer.BadParameter(msg)
+    if only and "latency" in only and "pipeline" not in only:
+        msg = "latency is measured at parts of the peak: add --only pipeline"
+        raise typer.BadParameter(msg)
     shots = photographs.small()
     bodies = [photographs.form(shot) for shot in shots]
     results: dict[str, Any] = {"cores": os.cpu_count(), "spreads": {}}

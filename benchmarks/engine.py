@@ -44,9 +44,12 @@ def main() -> None:
 
 
 def newest_models() -> list[Path]:
-    """One directory a model name, the newest version."""
+    """One directory a model name, the newest version: what the `default` experiment serves."""
     names = sorted({path.parent.parent for path in Path("models").glob("*/*/card.json")})
-    return [max((path.parent for path in name.glob("*/card.json")), key=lambda path: path.name) for name in names]
+    return [
+        max((path.parent for path in name.glob("*/card.json")), key=lambda path: ModelCard.load(path).trained_at)
+        for name in names
+    ]
 
 
 def _rate(engine: Engine, images: Images) -> float:

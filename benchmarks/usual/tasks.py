@@ -5,7 +5,6 @@ Run it as `celery -A benchmarks.usual.tasks worker --pool prefork --concurrency 
 
 import io
 import os
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,9 +31,10 @@ _models: dict[str, tuple[Any, int]] = {}
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def load_models(**_: object) -> None:
     """Build both networks with the weights that Leafstream serves."""
+    from benchmarks.engine import newest_models  # noqa: PLC0415  its engines too
     from stream_workers.engines.networks import build_network, load_weights  # noqa: PLC0415  TensorFlow belongs in the forked worker
 
-    for directory in sorted(Path("models").glob("*/*")):
+    for directory in newest_models():
         card = ModelCard.load(directory)
         model = build_network(card.architecture, px=card.preprocessing.px)
         load_weights(model, directory)
