@@ -2,11 +2,13 @@
 
 import os
 import re
+import signal
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ops.process import Process, accepts, program
+from ops.process import LOG_BYTES, Process, accepts, program, reached_at, set_aside
 from ops.settings import StackSettings
 
 ROOT: Final = Path(__file__).parents[1]
@@ -25,11 +27,13 @@ class Nginx(Process):
         super().__init__("nginx", [], log=log)
         self.directory = directory.absolute()
         self.port = port
+        self._host = reached_at(listen)
+        self._access_log = log.absolute().with_name("access.log")
         settings = StackSettings()
         self._values = {
             "LEAF_NGINX_USER": "user root;" if os.geteuid() == 0 else "",
             "LEAF_NGINX_DIR": str(self.directory),
-            "LEAF_ACCESS_LOG": str(log.absolute().with_name("access.log")),
+            "LEAF_ACCESS_LOG": str(self._access_log),
             "LEAF_LISTEN": f"{listen}:{port}",
             "LEAF_FRONTEND": str(ROOT / "frontend"),
             "LEAF_UPSTREAM": " ".join(f"server 127.0.0.1:{api} max_fails=1 fail_timeout=2s;" for api in upstreams),
@@ -47,4 +51,11 @@ class Nginx(Process):
 
     def ready(self) -> bool:
         """Whether it listens."""
-        return accepts(self.port)
+        return accepts(self.port, self._host)
+
+    def tend(self) -> None:
+        """Let it begin its access log anew where that grew long."""
+        with suppress(OSError):
+            if self._access_log.stat().st_size > LOG_BYTES and self.pid:
+                set_aside(self._access_log)
+                os.kill(self.pid, signal.SIGUSR1)

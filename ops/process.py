@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from threading import Thread
 from typing import Final, Self
@@ -21,6 +21,8 @@ from schemas.errors import ConfigurationError
 LOOPBACK: Final = "127.0.0.1"
 TAIL_LINES: Final = 12
 """So many of a child's last lines are shown; its reason may stand above a stack trace in those before them."""
+LOG_BYTES: Final = 64 * 1024 * 1024
+"""A log that has grown beyond it begins anew; the one before it is kept beside it."""
 
 #: Children die with the *thread* that started them (see `_tied`), so one that lives as long as this process starts all.
 _SPAWNER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
@@ -51,6 +53,24 @@ def accepts(port: int, host: str = LOOPBACK) -> bool:
     with suppress(OSError), socket.create_connection((host, port), timeout=1):
         return True
     return False
+
+
+def reached_at(listen: str) -> str:
+    """Address at which what listens there is reached from this machine."""
+    return LOOPBACK if listen == "0.0.0.0" else listen  # noqa: S104
+
+
+def hold(port: int, host: str = LOOPBACK) -> socket.socket:
+    """Keep a free port from everybody until the socket is closed; nobody is answered there."""
+    held = socket.socket()
+    try:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind((host, port))
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # with it others could bind beside it
+    except OSError:
+        held.close()
+        raise
+    return held
 
 
 def program(name: str, package: str) -> str:
@@ -223,19 +243,34 @@ class Process:
 
     def _read(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None
-        with child.stdout, self.log.open("ab", buffering=0) as log:
+        log = self.log.open("ab", buffering=0)
+        with child.stdout, ExitStack() as opened:
+            opened.enter_context(log)
             for line in child.stdout:
                 text = line.rstrip("\n")
                 self.tail.append(text)
                 with suppress(OSError):  # a full disk must not block the child on its own log
+                    if log.tell() > LOG_BYTES:
+                        set_aside(self.log)
+                        fresh = self.log.open("ab", buffering=0)
+                        opened.close()
+                        log = opened.enter_context(fresh)
                     log.write(line.encode(errors="replace"))
                 if self.on_line:
                     self.on_line(self.name, text)
+
+    def tend(self) -> None:
+        """What a process needs from time to time while it runs; subclasses extend it."""
 
     def _signal(self, number: int) -> None:
         assert self._child is not None
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, number)
+
+
+def set_aside(log: Path) -> None:
+    """Rename a log that grew long; the one that was set aside before it goes."""
+    log.replace(log.with_name(f"{log.name}.1"))
 
 
 def _tied(command: list[str]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Final
 
 import httpx
 
-from ops.process import LOOPBACK, Process
+from ops.process import LOOPBACK, Process, reached_at
 
 ROOT: Final = Path(__file__).parents[1]
 
@@ -28,7 +28,7 @@ def api(name: str, host: str, port: int, *, env: Mapping[str, str], logs: Path) 
         log=logs / f"{name}.log",
         env={**env, "LEAF_API_HOST": host, "LEAF_API_PORT": str(port)},
         cwd=ROOT,
-        ready=lambda: answers(f"http://{LOOPBACK}:{port}/readyz"),
+        ready=lambda: answers(f"http://{reached_at(host)}:{port}/readyz"),
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,7 @@ from ops import broker, jvm, redis, run_file, services
 from ops.broker import Broker
 from ops.embedded import Embedded
 from ops.nginx import Nginx
-from ops.process import LOOPBACK, Process, free_port, is_free, program
+from ops.process import LOOPBACK, Process, free_port, hold, is_free, program, reached_at
 from ops.redis import RedisServer
 from ops.settings import StackSettings, TopicSettings
 from ops.supervisor import Supervisor
@@ -42,6 +43,7 @@ class Stack:
         self._supervisor = Supervisor(tell=lambda text: self._say(text, "yellow"), changed=self._write)
         self._var = run_file.path().parent
         self._running: dict[str, Any] = {"pid": os.getpid()}
+        self._door: socket.socket | None = None
 
     def run(self) -> None:
         """Start, watch, stop. Raises LeafError where the stack can't start or can't go on."""
@@ -64,7 +66,7 @@ class Stack:
             kafka, store = self._start_embedded()
         else:
             kafka, store = self._start_real()
-        self._running |= {"mode": mode, "kafka": kafka, "redis": store, "url": f"http://localhost:{port}"}
+        self._running |= {"mode": mode, "kafka": kafka, "redis": store, "url": self._url(port)}
         self._write()
         topics = TopicSettings.model_validate({"kafka": kafka, "redis": store, "mode": mode})
         if done := create_topics(topics).created:
@@ -99,13 +101,27 @@ class Stack:
             jvm.libraries()
 
     def _page_port(self) -> int:
+        """Choose it, and hold it: what is started before the door takes free ports too."""
         wanted, listen = self._settings.port, self._settings.listen
-        if wanted is None:
-            return free_port(PAGE_PORT, listen)
-        if not is_free(wanted, listen):
-            msg = f"port {wanted} is taken or not allowed"
-            raise ConfigurationError(msg, "Stop what listens there, or choose another one with PORT=.")
-        return wanted
+        if not is_free(0, listen):
+            msg = f"LEAF_LISTEN={listen} is no IPv4 address of this machine"
+            raise ConfigurationError(msg, "Use 127.0.0.1, 0.0.0.0 for all of them, or one that `ip address` shows.")
+        port = free_port(PAGE_PORT, listen) if wanted is None else wanted
+        try:
+            self._door = hold(port, listen)
+        except OSError as error:
+            msg = f"port {port} is taken or not allowed"
+            raise ConfigurationError(msg, "Stop what listens there, or choose another one with PORT=.") from error
+        return port
+
+    def _url(self, port: int) -> str:
+        host = reached_at(self._settings.listen)
+        return f"http://{'localhost' if host == LOOPBACK else host}:{port}"
+
+    def _open_door(self) -> None:
+        """Let go of the page's port: what serves it is started next."""
+        if self._door:
+            self._door.close()
 
     def _start_real(self) -> tuple[str, str]:
         """Launch Kafka and Redis together, or look whether the given ones answer; their addresses."""
@@ -155,6 +171,8 @@ class Stack:
             api_port = port if mode == "embedded" else free_port()
             apis.append(api_port)
             ports[name] = api_port
+            if mode == "embedded":
+                self._open_door()
             started.append(self._launch(services.api(name, host, api_port, env=env, logs=logs)))
         self._write()
         for process in started:
@@ -163,6 +181,7 @@ class Stack:
             directory = self._var / "nginx"
             nginx = Nginx(directory, listen=settings.listen, port=port, upstreams=apis, log=self._log("nginx"))
             ports["nginx"] = port
+            self._open_door()
             self._launch(nginx).wait_ready()
             self._write()
 
@@ -178,6 +197,7 @@ class Stack:
         except KeyboardInterrupt:
             for process in self._supervisor.processes:
                 process.kill()
+        self._open_door()
         self._say("stopped")
 
     def _write(self) -> None:

@@ -46,6 +46,7 @@ class Supervisor:
         """One look at every process."""
         for process in self.processes:
             if process.alive():
+                process.tend()
                 continue
             if process.name not in self._due:
                 self._bury(process)

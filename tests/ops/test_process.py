@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.process import LOOPBACK, Process, _tied, free_port, is_free, program
+from ops.process import LOOPBACK, Process, _tied, accepts, free_port, hold, is_free, program, reached_at
 from schemas.errors import ConfigurationError
 
 
@@ -150,3 +150,30 @@ def test_a_child_whose_parent_died_too_early_to_be_noticed_does_not_begin(tmp_pa
     assert not began.exists()
     assert subprocess.run(_tied(["touch", str(began)]), check=False).returncode == 0
     assert began.exists()
+
+
+def test_a_port_that_is_held_is_taken_until_it_is_let_go():
+    port = free_port()
+    with hold(port):
+        assert not is_free(port)
+        assert free_port(port) != port
+        assert not accepts(port)
+    assert is_free(port)
+
+
+def test_what_listens_everywhere_is_reached_at_loopback():
+    assert [reached_at(listen) for listen in ("0.0.0.0", "127.0.0.1", "10.0.0.7")] == [LOOPBACK, LOOPBACK, "10.0.0.7"]
+
+
+def test_a_log_is_bounded_however_long_its_process_runs(tmp_path, monkeypatch):
+    monkeypatch.setattr("ops.process.LOG_BYTES", 10_000)
+    process = python(tmp_path, "for number in range(10_000): print(f'line {number:05}')")
+    process.launch()
+    wait_until(lambda: not process.alive())
+    process.kill()
+    files = sorted(process.log.parent.iterdir())
+    assert [file.name for file in files] == ["child.log", "child.log.1"]
+    assert sum(file.stat().st_size for file in files) < 2 * 10_000 + 100
+    lines = (files[1].read_text() + files[0].read_text()).split("\n")
+    assert lines[-2] == "line 09999"
+    assert len(set(lines)) == len(lines) == 10_000 - int(lines[0][5:]) + 1
