@@ -44,7 +44,7 @@ class Broker(Process):
         super().__init__("kafka", [], log=log or directory / "kafka.log", cwd=directory.absolute(), stop_seconds=30)
         self.directory = directory.absolute()
         self.port = port or free_port()
-        self.controller_port = free_port(self.port + 1)
+        self.controller_port = free_port(port and port + 1)
         self._classes = self.directory / "classes.jsa"
 
     @property

@@ -42,10 +42,23 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 def free_port(preferred: int = 0, host: str = LOOPBACK) -> int:
     """The first free port from `preferred` on, or from some number below those the system gives to connections.
 
-    One of those could be taken while a server that listened there is down.
+    One of those could be taken while a server that listened there is down. What is not preferred is given to one
+    process at a time, whenever it comes to listen there.
     """
     first = preferred or 12_000 + secrets.randbelow(18_000)
-    return next(port for port in range(first, first + 200) if is_free(port, host))
+    return next(port for port in range(first, first + 200) if is_free(port, host) and (preferred or _claim(port)))
+
+
+def _claim(port: int) -> bool:
+    """Keep a port from the `free_port` of others, by a name in the abstract namespace: it goes with this process."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0leafstream-port-{port}")
+    except OSError:
+        claim.close()
+        return False
+    claim.detach()
+    return True
 
 
 def accepts(port: int, host: str = LOOPBACK) -> bool:

@@ -177,3 +177,13 @@ def test_a_log_is_bounded_however_long_its_process_runs(tmp_path, monkeypatch):
     lines = (files[1].read_text() + files[0].read_text()).split("\n")
     assert lines[-2] == "line 09999"
     assert len(set(lines)) == len(lines) == 10_000 - int(lines[0][5:]) + 1
+
+
+def test_a_port_drawn_by_chance_is_given_to_one_process_only(monkeypatch):
+    monkeypatch.setattr("ops.process.secrets.randbelow", lambda _: 7)
+    first, second = free_port(), free_port()
+    assert second > first >= 12_007
+    code = "from ops import process; process.secrets.randbelow = lambda _: 7; print(process.free_port())"
+    elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(elsewhere.stdout) > second
+    assert int(elsewhere.stdout) == free_port(), "it ended, and its claim with it"
