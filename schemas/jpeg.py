@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 _START: Final = b"\xff\xd8"
 _END: Final = b"\xff\xd9"
 _JFIF, _QUANTISATION, _HUFFMAN, _RESTART, _BASELINE, _SCAN = 0xE0, 0xDB, 0xC4, 0xDD, 0xC0, 0xDA
+_SEQUENTIAL: Final = frozenset({_BASELINE, 0xC1, 0xC9})
+"""Frames that are sequential; the others are progressive, or nothing that is decoded here."""
 _ALONE: Final = frozenset({0x01, 0xD8})
 """Markers that no length follows, besides those of the entropy-coded data."""
 _PLAIN: Final = frozenset({_JFIF, _QUANTISATION, _HUFFMAN, _RESTART, _BASELINE, _SCAN})
@@ -52,14 +54,22 @@ def baseline(data: bytes) -> Baseline | None:
 
 
 def scans(data: bytes) -> int:
-    """How many scans the (first) picture of a JPEG file has: each costs the decoder a walk over every block."""
-    at, number = len(_START), 0
+    """How many scans the (first) picture of a JPEG file has: each costs the decoder a walk over every block.
+
+    A sequential picture whose first scan holds all components, as cameras write it, is decoded no further: one.
+    """
+    at, number, components = len(_START), 0, None
     while (found := _MARKER.search(data, at)) and found[0] != _END:
         at, marker = found.end(), found[0][1]
         if marker == 0xFF:  # padding before a marker
             at -= 1
         elif marker not in _ALONE:
-            number += marker == _SCAN
+            if marker in _SEQUENTIAL:
+                components = data[at + 7 : at + 8]
+            elif marker == _SCAN:
+                number += 1
+                if number == 1 and data[at + 2 : at + 3] == components:
+                    break
             at += max(2, int.from_bytes(data[at : at + 2]))
     return number
 

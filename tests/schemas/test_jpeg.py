@@ -3,7 +3,7 @@ import io
 import pytest
 from PIL import Image
 
-from schemas.jpeg import baseline
+from schemas.jpeg import baseline, scans
 
 
 def jpeg(size=(256, 192), mode="RGB", **options):
@@ -64,3 +64,13 @@ def test_what_passes_decodes_also_when_bytes_in_it_are_damaged():
             passed += 1
             Image.open(io.BytesIO(damaged)).load()
     assert passed
+
+
+def test_scans_are_counted_where_the_decoder_walks_them_all():
+    assert 2 < scans(jpeg(progressive=True)) < 15
+    picture = jpeg()
+    assert scans(picture) == scans(picture[:-2] + picture[picture.index(b"\xff\xda") :]) == 1, "the rest is not decoded"
+    header = picture[: picture.index(b"\xff\xda")]
+    of_one_component = b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00" + b"\x00" * 50
+    assert scans(header + 7 * of_one_component + b"\xff\xd9") == 7
+    assert scans(header + 7 * of_one_component + picture[len(header) :]) == 8
