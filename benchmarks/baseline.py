@@ -8,7 +8,7 @@ from typing import Final
 import httpx
 
 from benchmarks.rig import service
-from ops.process import LOOPBACK, free_port
+from ops.ports import LOOPBACK, free_port
 from ops.redis import RedisServer
 
 IMAGES: Final = 120

@@ -20,7 +20,7 @@ from benchmarks.client import HEADERS
 from benchmarks.photographs import form, large
 from benchmarks.rig import service
 from ops.broker import Broker
-from ops.process import LOOPBACK, free_port
+from ops.ports import LOOPBACK, free_port
 from ops.settings import TopicSettings
 from ops.topics import create_topics
 from schemas.normalisation import MAX_SIDE

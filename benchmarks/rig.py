@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import httpx
 
-from ops.process import LOOPBACK, Process, free_port
+from ops.ports import LOOPBACK, free_port
+from ops.process import Process
 from ops.services import answers
 
 ROOT: Final = Path(__file__).parents[1]

@@ -12,7 +12,7 @@ from redis import Redis
 
 from benchmarks.rig import service
 from ops.broker import Broker
-from ops.process import LOOPBACK
+from ops.ports import LOOPBACK
 from ops.redis import RedisServer
 from ops.settings import TopicSettings
 from ops.topics import create_topics

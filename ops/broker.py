@@ -15,7 +15,8 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from ops import jvm
-from ops.process import LOOPBACK, Process, accepts, free_port, is_free
+from ops.ports import LOOPBACK, accepts, free_port, is_free
+from ops.process import Process
 from schemas.errors import ConfigurationError
 
 LOGGING: Final = Path(__file__).parent / "kafka" / "log4j2.properties"

@@ -14,7 +14,8 @@ from redis.exceptions import RedisError
 from ops import broker, jvm, redis, run_file
 from ops.clients import client
 from ops.default_experiment import MODELS
-from ops.process import is_free, program
+from ops.ports import is_free
+from ops.process import program
 from ops.services import answers
 from ops.settings import TopicSettings
 from ops.topics import check_counts, differences, partition_counts

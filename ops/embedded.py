@@ -14,7 +14,8 @@ from threading import Thread
 from confluent_kafka import Producer
 from fakeredis import TcpFakeServer
 
-from ops.process import LOOPBACK, Process
+from ops.ports import LOOPBACK
+from ops.process import Process
 from schemas.errors import ConfigurationError
 
 

@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from ops.process import LOG_BYTES, Process, accepts, program, reached_at, set_aside
+from ops.ports import accepts, reached_at
+from ops.process import LOG_BYTES, Process, program, set_aside
 from ops.settings import StackSettings
 
 ROOT: Final = Path(__file__).parents[1]

@@ -2,10 +2,8 @@
 
 import errno
 import os
-import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections import deque
@@ -18,7 +16,6 @@ from typing import Final, Self
 
 from schemas.errors import ConfigurationError
 
-LOOPBACK: Final = "127.0.0.1"
 TAIL_LINES: Final = 12
 """So many of a child's last lines are shown; its reason may stand above a stack trace in those before them."""
 LOG_BYTES: Final = 64 * 1024 * 1024
@@ -26,64 +23,6 @@ LOG_BYTES: Final = 64 * 1024 * 1024
 
 #: Children die with the *thread* that started them (see `_tied`), so one that lives as long as this process starts all.
 _SPAWNER: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
-
-
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen there now."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-        return True
-
-
-def free_port(preferred: int = 0, host: str = LOOPBACK) -> int:
-    """The first free port from `preferred` on, or from some number below those the system gives to connections.
-
-    One of those could be taken while a server that listened there is down. What is not preferred is given to one
-    process at a time, whenever it comes to listen there.
-    """
-    first = preferred or 12_000 + secrets.randbelow(18_000)
-    return next(port for port in range(first, first + 200) if is_free(port, host) and (preferred or _claim(port)))
-
-
-def _claim(port: int) -> bool:
-    """Keep a port from the `free_port` of others, by a name in the abstract namespace: it goes with this process."""
-    claim = socket.socket(socket.AF_UNIX)
-    try:
-        claim.bind(f"\0leafstream-port-{port}")
-    except OSError:
-        claim.close()
-        return False
-    claim.detach()
-    return True
-
-
-def accepts(port: int, host: str = LOOPBACK) -> bool:
-    """Whether something listens there."""
-    with suppress(OSError), socket.create_connection((host, port), timeout=1):
-        return True
-    return False
-
-
-def reached_at(listen: str) -> str:
-    """Address at which what listens there is reached from this machine."""
-    return LOOPBACK if listen == "0.0.0.0" else listen  # noqa: S104
-
-
-def hold(port: int, host: str = LOOPBACK) -> socket.socket:
-    """Keep a free port from everybody until the socket is closed; nobody is answered there."""
-    held = socket.socket()
-    try:
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((host, port))
-        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)  # with it others could bind beside it
-    except OSError:
-        held.close()
-        raise
-    return held
 
 
 def program(name: str, package: str) -> str:

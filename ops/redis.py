@@ -5,7 +5,8 @@ from pathlib import Path
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ops.process import LOOPBACK, Process, accepts, free_port, is_free, program
+from ops.ports import LOOPBACK, accepts, free_port, is_free
+from ops.process import Process, program
 from schemas.errors import ConfigurationError
 
 

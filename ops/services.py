@@ -7,7 +7,8 @@ from typing import Final
 
 import httpx
 
-from ops.process import LOOPBACK, Process, reached_at
+from ops.ports import LOOPBACK, reached_at
+from ops.process import Process
 
 ROOT: Final = Path(__file__).parents[1]
 

@@ -15,7 +15,8 @@ from ops import broker, jvm, redis, run_file, services
 from ops.broker import Broker
 from ops.embedded import Embedded
 from ops.nginx import Nginx
-from ops.process import LOOPBACK, Process, free_port, hold, is_free, program, reached_at
+from ops.ports import LOOPBACK, free_port, hold, is_free, reached_at
+from ops.process import Process, program
 from ops.redis import RedisServer
 from ops.settings import StackSettings, TopicSettings
 from ops.supervisor import Supervisor

@@ -9,7 +9,8 @@ from typing import Final, Self
 from redis import Redis
 
 from ops.broker import Broker
-from ops.process import LOOPBACK, Process, free_port
+from ops.ports import LOOPBACK, free_port
+from ops.process import Process
 from ops.redis import RedisServer
 from ops.services import ROOT, answers
 from ops.settings import TopicSettings

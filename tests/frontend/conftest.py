@@ -15,7 +15,8 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, FilePayload, Page
 
 from ops.nginx import ROOT
-from ops.process import Process, accepts, free_port
+from ops.ports import accepts, free_port
+from ops.process import Process
 
 
 @pytest.fixture(scope="module")

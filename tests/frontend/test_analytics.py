@@ -16,7 +16,8 @@ from sinks import Running, eventually, hours, publish
 from traffic import Traffic, card, two_arms
 
 from ops.nginx import ROOT
-from ops.process import Process, accepts, free_port
+from ops.ports import accepts, free_port
+from ops.process import Process
 from producer_api.experiments.log import ExperimentLog
 from result_sink.settings import SinkSettings
 from schemas.topics import PARTITIONER

@@ -10,7 +10,8 @@ import pytest
 from door import Door
 
 from ops.nginx import ROOT
-from ops.process import Process, accepts, free_port
+from ops.ports import accepts, free_port
+from ops.process import Process
 
 PROBLEM = "application/problem+json"
 API_PATHS = [

@@ -10,7 +10,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from ops import broker as module
 from ops import jvm
 from ops.broker import Broker
-from ops.process import LOOPBACK
+from ops.ports import LOOPBACK
 from schemas.errors import ConfigurationError
 
 

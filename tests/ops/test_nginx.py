@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from ops.nginx import Nginx
-from ops.process import free_port
+from ops.ports import free_port
 
 
 @pytest.mark.skipif(shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin") is None, reason="needs nginx")

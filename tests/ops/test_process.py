@@ -1,7 +1,6 @@
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from ops.process import LOOPBACK, Process, _tied, accepts, free_port, hold, is_free, program, reached_at
+from ops.process import Process, _tied, program
 from schemas.errors import ConfigurationError
 
 
@@ -23,15 +22,6 @@ def wait_until(true, seconds=10):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
-
-
-def test_a_free_port_is_the_first_from_the_wanted_one_on():
-    with socket.socket() as taken:
-        taken.bind((LOOPBACK, 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        assert not is_free(port)
-        assert free_port(port) > port
 
 
 def test_a_missing_program_names_its_package():
@@ -152,19 +142,6 @@ def test_a_child_whose_parent_died_too_early_to_be_noticed_does_not_begin(tmp_pa
     assert began.exists()
 
 
-def test_a_port_that_is_held_is_taken_until_it_is_let_go():
-    port = free_port()
-    with hold(port):
-        assert not is_free(port)
-        assert free_port(port) != port
-        assert not accepts(port)
-    assert is_free(port)
-
-
-def test_what_listens_everywhere_is_reached_at_loopback():
-    assert [reached_at(listen) for listen in ("0.0.0.0", "127.0.0.1", "10.0.0.7")] == [LOOPBACK, LOOPBACK, "10.0.0.7"]
-
-
 def test_a_log_is_bounded_however_long_its_process_runs(tmp_path, monkeypatch):
     monkeypatch.setattr("ops.process.LOG_BYTES", 10_000)
     process = python(tmp_path, "for number in range(10_000): print(f'line {number:05}')")
@@ -177,13 +154,3 @@ def test_a_log_is_bounded_however_long_its_process_runs(tmp_path, monkeypatch):
     lines = (files[1].read_text() + files[0].read_text()).split("\n")
     assert lines[-2] == "line 09999"
     assert len(set(lines)) == len(lines) == 10_000 - int(lines[0][5:]) + 1
-
-
-def test_a_port_drawn_by_chance_is_given_to_one_process_only(monkeypatch):
-    monkeypatch.setattr("ops.process.secrets.randbelow", lambda _: 7)
-    first, second = free_port(), free_port()
-    assert second > first >= 12_007
-    code = "from ops import process; process.secrets.randbelow = lambda _: 7; print(process.free_port())"
-    elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(elsewhere.stdout) > second
-    assert int(elsewhere.stdout) == free_port(), "it ended, and its claim with it"

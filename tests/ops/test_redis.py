@@ -4,7 +4,7 @@ import time
 import pytest
 from redis import Redis
 
-from ops.process import LOOPBACK
+from ops.ports import LOOPBACK
 from ops.redis import RedisServer, answers
 from schemas.errors import ConfigurationError
 

@@ -8,7 +8,7 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 from ops import services
-from ops.process import free_port
+from ops.ports import free_port
 from result_sink.settings import SinkSettings
 from schemas.topics import IMAGES, PREDICTIONS
 

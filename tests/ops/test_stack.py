@@ -1,6 +1,6 @@
 import pytest
 
-from ops.process import LOOPBACK, free_port, is_free
+from ops.ports import LOOPBACK, free_port, is_free
 from ops.settings import StackSettings
 from ops.stack import Stack
 from schemas.errors import ConfigurationError

@@ -16,7 +16,8 @@ from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ops.broker import Broker
-from ops.process import Process, free_port
+from ops.ports import free_port
+from ops.process import Process
 from ops.redis import RedisServer
 from ops.settings import TopicSettings
 from ops.topics import create_topics

@@ -12,7 +12,8 @@ from redis import Redis
 from sinks import eventually, hours, made, publish, results, told
 
 from ops.embedded import Embedded
-from ops.process import Process, free_port
+from ops.ports import free_port
+from ops.process import Process
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 

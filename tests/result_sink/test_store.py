@@ -9,7 +9,8 @@ from redis import Redis
 from redis.exceptions import ResponseError
 from sinks import FIELD, Record, made
 
-from ops.process import Process, free_port, program
+from ops.ports import free_port
+from ops.process import Process, program
 from ops.redis import answers
 from result_sink.batch import Batcher
 from result_sink.settings import SinkSettings

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ops.nginx import Nginx
-from ops.process import LOOPBACK, free_port
+from ops.ports import LOOPBACK, free_port
 
 
 class Door(Nginx):

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from ops.process import Process, free_port
+from ops.ports import free_port
+from ops.process import Process
 
 ROOT = Path(__file__).parents[2]
 
