@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 
 from benchmarks import baseline, bulk, edge, feeds, photographs, pipeline, report, scaling, sink, startup
-from benchmarks.engine import newest_models
+from benchmarks.models import newest_models
 from benchmarks.rig import ROOT
 from schemas.card import ModelCard
 from schemas.settings import var_dir

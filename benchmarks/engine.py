@@ -8,12 +8,12 @@ import json
 import os
 import statistics
 import time
-from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from benchmarks import photographs
+from benchmarks.models import newest_models
 from schemas.card import ModelCard
 from stream_workers.decoding import decode
 from stream_workers.engines import Engine, load_engine
@@ -41,15 +41,6 @@ def main() -> None:
     print(
         json.dumps({"images_per_s": mixed, "single_ms": statistics.mean(singles), "px": max(sizes), "threads": threads})
     )
-
-
-def newest_models() -> list[Path]:
-    """One directory a model name, the newest version: what the `default` experiment serves."""
-    names = sorted({path.parent.parent for path in Path("models").glob("*/*/card.json")})
-    return [
-        max((path.parent for path in name.glob("*/card.json")), key=lambda path: ModelCard.load(path).trained_at)
-        for name in names
-    ]
 
 
 def _rate(engine: Engine, images: Images) -> float:

@@ -10,7 +10,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from ops.clients import SECONDS, client
 from ops.settings import TopicSettings
-from schemas.card import CARD_FILE, ModelCard
+from schemas.card import newest
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.experiment import Arm, Experiment
 from schemas.topics import EXPERIMENTS, Topic
@@ -21,17 +21,17 @@ MODELS: Final = ("resnet50", "efficientnetb0")
 
 def default_experiment(models: Path, now: datetime) -> Experiment:
     """Half of the photographs for each model's newest version. Raises ConfigurationError where one is missing."""
-    cards = {name: [ModelCard.load(card.parent) for card in models.glob(f"{name}/*/{CARD_FILE}")] for name in MODELS}
-    missing = [name for name, found in cards.items() if not found]
+    found = {name: newest(models, name) for name in MODELS}
+    missing = [name for name, card in found.items() if card is None]
     if missing:
         msg = f"there is no model {' or '.join(missing)} in {models}"
         raise ConfigurationError(msg, "Train and export it with `make train`, or set LEAF_MODELS_DIR.")
-    newest = [max(found, key=lambda card: card.trained_at) for found in cards.values()]
+    cards = [card for card in found.values() if card]
     return Experiment(
         name="default",
         version=1,
         salt="default",
-        arms=[Arm(name=card.name, model=card.name, version=card.version, weight=1 / len(newest)) for card in newest],
+        arms=[Arm(name=card.name, model=card.name, version=card.version, weight=1 / len(cards)) for card in cards],
         # A day back: whatever the broker's clock says, the first photograph finds an experiment in force.
         effective_at=now - timedelta(days=1),
     )

@@ -149,5 +149,11 @@ class ModelCard(BaseModel):
         return card
 
 
+def newest(models: Path, name: str) -> ModelCard | None:
+    """The version of a model that was trained last, if there is one. Raises ModelError as `ModelCard.load`."""
+    cards = [ModelCard.load(card.parent) for card in models.glob(f"{name}/*/{CARD_FILE}")]
+    return max(cards, key=lambda card: card.trained_at, default=None)
+
+
 def _unreadable(error: OSError) -> ModelError:
     return ModelError(f"{error.filename} can't be read: {error.strerror}", "Let the worker read the model's files.")

@@ -12,6 +12,7 @@ from celery import Celery
 from celery.signals import worker_process_init
 from PIL import Image
 
+from benchmarks.models import newest_models
 from schemas.card import ModelCard
 from schemas.labels import LABELS
 
@@ -31,7 +32,6 @@ _models: dict[str, tuple[Any, int]] = {}
 @worker_process_init.connect  # type: ignore[untyped-decorator]
 def load_models(**_: object) -> None:
     """Build both networks with the weights that Leafstream serves."""
-    from benchmarks.engine import newest_models  # noqa: PLC0415  its engines too
     from stream_workers.engines.networks import build_network, load_weights  # noqa: PLC0415  TensorFlow belongs in the forked worker
 
     for directory in newest_models():

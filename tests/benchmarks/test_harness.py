@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from benchmarks import bulk
 from benchmarks.__main__ import app
-from benchmarks.engine import newest_models
+from benchmarks.models import newest_models
 from schemas.card import ModelCard
 
 
