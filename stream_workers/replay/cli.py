@@ -101,7 +101,8 @@ def _run(
     settings: WorkerSettings, name: str, start: str | None, end: str | None, cameras: tuple[str, ...], model: str | None
 ) -> tuple[Run, bool, str | None]:
     """The run, whether it was defined before, and what of it is gone. Raises ConfigurationError, RunConflictError."""
-    topic_id = _topic_id(settings)
+    images = ImagesTopic(settings.kafka)  # first: who waits at a terminal is told that Kafka is away
+    topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
     if known := Runs(settings.kafka).all().get(name):
         agree(known, start, end, cameras, model)
         own_topic(known, topic_id)
@@ -110,7 +111,7 @@ def _run(
     if settings.mode == "embedded" and any(bound.time for bound in bounds):
         msg = "the embedded broker does not know when an image came"
         raise ConfigurationError(msg, "Give offsets, as in 0:1200,3:980.")
-    found: Range = resolve(ImagesTopic(settings.kafka), *bounds)
+    found: Range = resolve(images, *bounds)
     try:
         run = Run(
             name=TypeAdapter(RunName).validate_python(name),
@@ -129,12 +130,6 @@ def _run(
         raise ConfigurationError(msg, "leaf replay --help shows each option.") from error
     _check_model(settings, run.model)
     return run, False, found.gone
-
-
-def _topic_id(settings: WorkerSettings) -> str:
-    """At once: who waits at a terminal is told that Kafka is away."""
-    ImagesTopic(settings.kafka)
-    return images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
 
 
 def _check_model(settings: WorkerSettings, model: str | None) -> None:
