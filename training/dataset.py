@@ -1,7 +1,6 @@
 """Reading photographs of `<label>/*` from a folder tree or a zip."""
 
 import os
-import re
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -12,33 +11,15 @@ from typing import Final
 
 from schemas.errors import LeafError
 from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from training.classname import OTHER_TOMATO_PROBLEM, label_of
 
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif")
 
-OTHER_PLANTS: Final = frozenset(
-    [
-        "apple",
-        "background",
-        "blueberry",
-        "cherry",
-        "corn",
-        "cotton",
-        "grape",
-        "orange",
-        "peach",
-        "pepper",
-        "potato",
-        "raspberry",
-        "rice",
-        "soybean",
-        "squash",
-        "strawberry",
-    ]
-)
-
-
 NEGATIVE: Final = -1
 """Class index of `not_tomato_leaf`."""
+OTHER_PROBLEM: Final = -2
+"""Class index of `other_tomato_problem`."""
+_OUTSIDE: Final = {NOT_TOMATO_LEAF: NEGATIVE, OTHER_TOMATO_PROBLEM: OTHER_PROBLEM}
 
 
 class DatasetError(LeafError):
@@ -54,7 +35,7 @@ class Photograph:
 
     path: str
     label: str | None
-    """One of the ten labels, `not_tomato_leaf`, or None where the folder's name says neither."""
+    """One of the ten, `not_tomato_leaf`, `other_tomato_problem`, or None where the folder's name is none of these."""
     content: bytes
 
 
@@ -64,7 +45,7 @@ def photographs(source: Path) -> Iterator[Photograph]:
     Hidden files are passed over. Raises DatasetError where there is nothing to read.
     """
     for path, content in _directory(source) if source.is_dir() else _archive(source):
-        label = label_of(path.parent.name)
+        label = label_of(str(path.parent))
         if label or path.suffix.lower() in IMAGE_SUFFIXES:
             yield Photograph(str(path), label, content)
 
@@ -74,24 +55,9 @@ def count(source: Path) -> int:
     return len(_files(source)) if source.is_dir() else len(_members(source))
 
 
-def label_of(folder: str) -> str | None:
-    """The label a folder's name means, PlantVillage's and Kaggle's spellings included; None for anything else.
-
-    >>> label_of("Tomato___Spider_mites Two-spotted_spider_mite")
-    'spider_mites'
-    >>> label_of("Potato___healthy")
-    'not_tomato_leaf'
-    """
-    words = re.sub(r"[^a-z0-9]+", "_", folder.lower()).strip("_")
-    if words == NOT_TOMATO_LEAF or words.split("_")[0] in OTHER_PLANTS:
-        return NOT_TOMATO_LEAF
-    name = re.sub(r"^(tomato)+", "", words.replace("_", ""))
-    return next((label for label in LABELS if name.startswith(label.replace("_", ""))), None)
-
-
 def index_of(label: str | None) -> int:
-    """Position of a label in the logits, -1 for `not_tomato_leaf`."""
-    return NEGATIVE if label == NOT_TOMATO_LEAF else LABELS.index(str(label))
+    """Position of a label in the logits, -1 for `not_tomato_leaf`, -2 for `other_tomato_problem`."""
+    return _OUTSIDE[label] if label in _OUTSIDE else LABELS.index(str(label))
 
 
 def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:

@@ -16,7 +16,7 @@ from schemas.labels import LABELS
 from schemas.normalisation import normalise
 from stream_workers.decoding import Decoded, decode
 from stream_workers.engines import Engine, Outputs
-from training.dataset import NEGATIVE, DatasetError, Photograph, count, index_of, photographs
+from training.dataset import NEGATIVE, OTHER_PROBLEM, DatasetError, Photograph, count, index_of, photographs
 
 
 @dataclass
@@ -66,6 +66,8 @@ def _decoded(items: Iterable[Photograph], px: int, bad: dict[str, str]) -> Itera
     for item in items:
         if item.label is None:
             bad[item.path] = "its folder is no label"
+            continue
+        if index_of(item.label) == OTHER_PROBLEM:
             continue
         try:
             yield item, decode(normalise(item.content).jpeg, px)

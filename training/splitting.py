@@ -10,7 +10,8 @@ from typing import Final
 
 from rich.progress import track
 
-from training.dataset import DatasetError, Photograph, label_of, photographs
+from training.classname import label_of
+from training.dataset import DatasetError, Photograph, photographs
 from training.leafname import leaf_of
 
 SHARES: Final = {"train": 0.8, "val": 0.1, "test": 0.1}

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from schemas.labels import NOT_TOMATO_LEAF
+from training.classname import OTHER_TOMATO_PROBLEM
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, photographs
 from training.prepared import square
@@ -28,7 +29,7 @@ def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: 
         mask = leaf_mask(rgb)
         if item.label == NOT_TOMATO_LEAF and mask is None:
             scenes.append(rgb)
-        elif item.label not in {NOT_TOMATO_LEAF, None} and mask is not None:
+        elif item.label not in {NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM, None} and mask is not None:
             leaves.append((item.path, np.dstack([rgb, mask])))
     if not scenes:
         msg = f"{source} has no not_tomato_leaf photograph without a leaf to put leaves on"

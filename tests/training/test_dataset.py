@@ -5,29 +5,14 @@ from pathlib import Path
 import pytest
 from leaves import encoded, leaf
 
-from training.dataset import DatasetError, count, label_of, photographs
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from training.classname import OTHER_TOMATO_PROBLEM
+from training.dataset import NEGATIVE, OTHER_PROBLEM, DatasetError, count, index_of, photographs
 
 
-@pytest.mark.parametrize(
-    ("folder", "label"),
-    [
-        ("late_blight", "late_blight"),
-        ("Tomato___Late_blight", "late_blight"),
-        ("Tomato_Bacterial_spot", "bacterial_spot"),
-        ("Tomato___Spider_mites Two-spotted_spider_mite", "spider_mites"),
-        ("Tomato__Tomato_YellowLeaf__Curl_Virus", "yellow_leaf_curl_virus"),
-        ("Tomato___Tomato_Yellow_Leaf_Curl_Virus", "yellow_leaf_curl_virus"),
-        ("Tomato__Tomato_mosaic_virus", "mosaic_virus"),
-        ("Tomato__Target_Spot", "target_spot"),
-        ("Tomato_healthy", "healthy"),
-        ("Potato___healthy", "not_tomato_leaf"),
-        ("Pepper__bell___Bacterial_spot", "not_tomato_leaf"),
-        ("not_tomato_leaf", "not_tomato_leaf"),
-        ("holiday", None),
-    ],
-)
-def test_class_folders_are_understood_however_they_are_spelt(folder: str, label: str | None) -> None:
-    assert label_of(folder) == label
+def test_labels_outside_the_logits_have_an_index_of_their_own() -> None:
+    assert index_of(LABELS[3]) == 3
+    assert (index_of(NOT_TOMATO_LEAF), index_of(OTHER_TOMATO_PROBLEM)) == (NEGATIVE, OTHER_PROBLEM) == (-1, -2)
 
 
 def test_a_folder_and_its_zip_hold_the_same_photographs(tmp_path: Path) -> None:
