@@ -1,19 +1,25 @@
 """Reading photographs of `<label>/*` from a folder tree or a zip."""
 
-import os
-import zipfile
-import zlib
-from collections.abc import Iterator
+import logging
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from schemas.errors import LeafError
+from schemas.archive import in_archive
+from schemas.errors import ConfigurationError, ImageError, LeafError
+from schemas.filekind import kind_of
+from schemas.files import StoredFile, in_folder, showing
 from schemas.labels import LABELS, NOT_TOMATO_LEAF
 from training.classname import OTHER_TOMATO_PROBLEM, label_of
 
+logger = logging.getLogger(__name__)
+
 IMAGE_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".bmp", ".tif", ".tiff", ".gif")
+
+MAX_BYTES: Final = 2**28
+"""Of one photograph; a zip may say that it holds more than any memory does."""
 
 NEGATIVE: Final = -1
 """Class index of `not_tomato_leaf`."""
@@ -37,22 +43,47 @@ class Photograph:
     label: str | None
     """One of the ten, `not_tomato_leaf`, `other_tomato_problem`, or None where the folder's name is none of these."""
     content: bytes
+    problem: str = ""
+    """Why there is no content: it can't be read."""
 
 
 def photographs(source: Path) -> Iterator[Photograph]:
     """Yield the files under a folder or in a zip whose folder is a label, and pictures elsewhere, sorted by path.
 
-    Hidden files are passed over. Raises DatasetError where there is nothing to read.
+    Of hidden files only pictures, which can't be used. Raises DatasetError where there is nothing to read.
     """
-    for path, content in _directory(source) if source.is_dir() else _archive(source):
-        label = label_of(str(path.parent))
-        if label or path.suffix.lower() in IMAGE_SUFFIXES:
-            yield Photograph(str(path), label, content)
+    for file in _files(source):
+        label = label_of(str(file.path.parent))
+        found = file if label and not file.hidden else showing(file, IMAGE_SUFFIXES)
+        if not found:
+            continue
+        try:
+            yield Photograph(str(file.path), label, found.read(MAX_BYTES))
+        except ImageError as error:
+            yield Photograph(str(file.path), label, b"", str(error))
+        except OSError as error:
+            yield Photograph(str(file.path), label, b"", f"it can't be read: {error.strerror or error}")
 
 
 def count(source: Path) -> int:
     """How many files `photographs` looks at, without reading them."""
-    return len(_files(source)) if source.is_dir() else len(_members(source))
+    return sum(not file.hidden for file in _files(source))
+
+
+def usable(items: Iterable[Photograph]) -> Iterator[Photograph]:
+    """Those in class folders that can be read; names in the log every folder and file that is not used, and counts."""
+    folders: Counter[str] = Counter()
+    for item in items:
+        if item.problem:
+            logger.warning("%s is not used: %s", item.path, item.problem)
+        elif item.label is None:
+            folders[str(PurePosixPath(item.path).parent)] += 1
+        elif PurePosixPath(item.path).suffix.lower() in IMAGE_SUFFIXES or kind_of(item.content) == "picture":
+            yield item
+        else:
+            logger.warning("%s is not used: it is no picture", item.path)
+    for folder, number in sorted(folders.items()):
+        logger.warning("%s is not used, with %d photographs: the folder's name is no known class", folder, number)
 
 
 def index_of(label: str | None) -> int:
@@ -60,52 +91,8 @@ def index_of(label: str | None) -> int:
     return _OUTSIDE[label] if label in _OUTSIDE else LABELS.index(str(label))
 
 
-def _directory(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    for file in _files(source):
-        name = os.fsencode(file.relative_to(source)).decode(errors="backslashreplace")  # it may not be UTF-8
-        yield PurePosixPath(name), file.read_bytes()
-
-
-def _archive(source: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    names = _members(source)
-    with zipfile.ZipFile(source) as archive:
-        for name in names:
-            try:
-                content = archive.read(name)
-            except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error, LZMAError):
-                content = b""  # reported as a bad file, like any other that can't be decoded
-            yield PurePosixPath(name), content
-
-
-def _files(source: Path) -> list[Path]:
-    found = [Path(folder, name) for folder, names in _folders(source) for name in names]
-    return sorted(file for file in found if file.is_file() and not _hidden(file.relative_to(source).parts))
-
-
-def _folders(source: Path) -> Iterator[tuple[str, list[str]]]:
-    """Every folder once with its files, links followed, however they lead back."""
-    seen: set[str] = set()
-    for folder, folders, names in os.walk(source, followlinks=True):
-        if (real := os.path.realpath(folder)) in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders.sort()
-        yield folder, names
-
-
-def _members(source: Path) -> list[str]:
+def _files(source: Path) -> list[StoredFile]:
     try:
-        with zipfile.ZipFile(source) as archive:
-            names = [entry.filename for entry in archive.infolist() if not entry.is_dir()]
-    except FileNotFoundError:
-        msg = f"{source} does not exist"
-        raise DatasetError(msg, "Give a folder or zip of <label>/<photograph>.") from None
-    except (zipfile.BadZipFile, OSError) as error:
-        msg = f"{source} is neither a folder nor a readable zip: {error}"
-        raise DatasetError(msg, "Give a folder or zip of <label>/<photograph>.") from None
-    return sorted(name for name in names if not _hidden(PurePosixPath(name).parts))
-
-
-def _hidden(parts: tuple[str, ...]) -> bool:
-    return any(part.startswith(".") or part == "__MACOSX" for part in parts)
+        return list(in_folder(source)) if source.is_dir() else in_archive(source)
+    except ConfigurationError as error:
+        raise DatasetError(str(error), error.remedy) from error

@@ -56,7 +56,8 @@ def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
         labels += [index_of(item.label) for item, _ in batch]
         features += [decoded.features for _, decoded in batch]
     if not outputs:
-        msg = f"{source} holds no photograph that can be judged ({len(bad)} bad files)"
+        first = "; ".join(f"{path}: {reason}" for path, reason in islice(bad.items(), 3))
+        msg = f"{source} holds no photograph that can be judged ({len(bad)} bad files{first and f', such as {first}'})"
         raise DatasetError(msg, f"Give a folder or zip of <label>/<photograph>; the labels are {', '.join(LABELS)}.")
     joined = Outputs(*(np.concatenate(arrays) for arrays in zip(*outputs, strict=True)))
     return Served(joined, np.array(labels, np.int64), paths, features, bad)
@@ -64,8 +65,8 @@ def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
 
 def _decoded(items: Iterable[Photograph], px: int, bad: dict[str, str]) -> Iterator[tuple[Photograph, Decoded]]:
     for item in items:
-        if item.label is None:
-            bad[item.path] = "its folder is no label"
+        if item.problem or item.label is None:
+            bad[item.path] = item.problem or "its folder's name is no label"
             continue
         if index_of(item.label) == OTHER_PROBLEM:
             continue

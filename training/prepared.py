@@ -15,7 +15,7 @@ from schemas.errors import ImageError, ImageTooLargeError, NotAnImageError
 from schemas.normalisation import decode
 from stream_workers.decoding import centre_square
 from training.cutouts import leaf_mask
-from training.dataset import OTHER_PROBLEM, DatasetError, index_of, photographs
+from training.dataset import OTHER_PROBLEM, DatasetError, index_of, photographs, usable
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def prepare(source: Path, directory: Path) -> Prepared:
     """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "labels.npy").unlink(missing_ok=True)
-    items = [item for item in photographs(source) if item.label and index_of(item.label) != OTHER_PROBLEM]
+    items = [item for item in usable(photographs(source)) if index_of(item.label) != OTHER_PROBLEM]
     if not items:
         msg = f"{source} holds no photograph in a folder named by a class"
         raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")

@@ -11,10 +11,11 @@ from typing import Final
 from rich.progress import track
 
 from training.classname import label_of
-from training.dataset import DatasetError, Photograph, photographs
+from training.dataset import DatasetError, Photograph, photographs, usable
 from training.leafname import leaf_of
 
 SHARES: Final = {"train": 0.8, "val": 0.1, "test": 0.1}
+MAX_NAME_BYTES: Final = 200
 TFDS_PREFIX: Final = "tfds:"
 
 
@@ -35,13 +36,11 @@ def split(source: str, destination: Path) -> Counter[str]:
         shutil.rmtree(destination / name, ignore_errors=True)
     written: Counter[str] = Counter()
     items = tensorflow_dataset(source.removeprefix(TFDS_PREFIX)) if source.startswith(TFDS_PREFIX) else None
-    for item in track(items or photographs(Path(source)), "Splitting by leaf"):
-        if item.label is None:
-            continue
+    for item in usable(track(items or photographs(Path(source)), "Splitting by leaf")):
         path = PurePosixPath(item.path)
-        chosen = split_of(item.label, leaf_of(path))
-        unique = hashlib.sha256(item.path.encode()).hexdigest()[:8]
-        target = destination / chosen / item.label / f"{unique}-{path.name}"
+        label = str(item.label)
+        chosen = split_of(label, leaf_of(path))
+        target = destination / chosen / label / _file_name(path)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(item.content)
         written[chosen] += 1
@@ -50,6 +49,15 @@ def split(source: str, destination: Path) -> Counter[str]:
         raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
     unfinished.unlink()
     return written
+
+
+def _file_name(path: PurePosixPath) -> str:
+    """A hash of the whole path and the file's name, without its middle where that is too long for a file system."""
+    unique = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = path.name.encode()
+    if len(name) > MAX_NAME_BYTES:
+        name = name[: MAX_NAME_BYTES // 2] + name[-MAX_NAME_BYTES // 2 :]
+    return f"{unique}-{name.decode(errors='ignore')}"
 
 
 def split_of(label: str, leaf: str) -> str:

@@ -1,17 +1,17 @@
 """What a feed's source gives: the one place that knows which kinds there are."""
 
 import threading
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from producer_api.ingestion.archive import archived, entries, open_archive
 from producer_api.ingestion.feed import Feed
-from producer_api.ingestion.folder import folder, pictures, watched
+from producer_api.ingestion.folder import frames, pictures, watched
 from producer_api.ingestion.frame import Frame
 from producer_api.ingestion.settings import IngestSettings
+from schemas.archive import in_archive, is_archive
 from schemas.errors import ConfigurationError
+from schemas.files import in_folder
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Source:
 def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
     """Open a folder, zip, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
-    packed = path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+    packed = path.is_file() and (path.suffix.lower() == ".zip" or is_archive(path))
     if not (feed.is_stream or path.exists()):
         msg = f"{feed.source} does not exist"
         raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
@@ -37,15 +37,12 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
     if feed.fps:
         msg = f"{feed.title} has no frame rate"
         raise ConfigurationError(msg, "--fps is for videos and cameras.")
-    if path.is_dir():
-        if feed.watch:
-            return Source(watched(feed, settings.watch_seconds, stop))
-        paths = pictures(path)
-        return Source(folder(feed, paths), len(paths))
-    _refuse_watch(feed)
-    archive = open_archive(feed.source)
-    infos = entries(archive)
-    return Source(archived(feed, archive, infos), len(infos))
+    if packed:
+        _refuse_watch(feed)
+    if feed.watch:
+        return Source(watched(feed, settings.watch_seconds, stop))
+    found = pictures(in_archive(path) if packed else in_folder(path))
+    return Source(frames(feed, found), len(found))
 
 
 def _moving(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:

@@ -7,7 +7,7 @@ from leaves import encoded, leaf
 
 from schemas.labels import LABELS, NOT_TOMATO_LEAF
 from training.classname import OTHER_TOMATO_PROBLEM
-from training.dataset import NEGATIVE, OTHER_PROBLEM, DatasetError, count, index_of, photographs
+from training.dataset import NEGATIVE, OTHER_PROBLEM, DatasetError, count, index_of, photographs, usable
 
 
 def test_labels_outside_the_logits_have_an_index_of_their_own() -> None:
@@ -96,3 +96,47 @@ def test_an_entry_that_can_not_be_inflated_is_empty_and_stops_nothing(tmp_path: 
     data[30 + len("healthy/a.png")] = 0xFF
     path.write_bytes(data)
     assert [item.content for item in photographs(path)] == [b"", b"x"]
+
+
+def test_files_of_one_name_in_a_zip_keep_their_own_content(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number, name in enumerate(["healthy/a.png", r"healthy\a.png", "../healthy/a.png", r"C:\healthy\a.png"]):
+            info = zipfile.ZipInfo("x")
+            info.filename = name
+            archive.writestr(info, str(number))
+    found = list(photographs(tmp_path / "a.zip"))
+    assert {item.label for item in found} == {"healthy"}
+    assert {item.content for item in found} == {b"0", b"1", b"2", b"3"}
+    assert len({item.path for item in found}) == 4
+
+
+def test_pictures_that_can_not_be_used_are_yielded_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "healthy" / ".thumbs").mkdir(parents=True)
+    (tmp_path / "healthy" / ".thumbs" / "a.png").write_bytes(encoded(leaf(0, 1)))
+    (tmp_path / "healthy" / "gone.png").symlink_to(tmp_path / "nothing")
+    (tmp_path / "stray").write_bytes(encoded(leaf(0, 1)))
+    (tmp_path / "more.zip").write_bytes(b"PK\3\4")
+    (tmp_path / "notes.txt").write_bytes(b"words")
+    found = {item.path: item for item in photographs(tmp_path)}
+    assert found.keys() == {"healthy/.thumbs/a.png", "healthy/gone.png", "stray", "more.zip"}
+    assert "hidden" in found["healthy/.thumbs/a.png"].problem
+    assert "No such file" in found["healthy/gone.png"].problem
+    assert "archive" in found["more.zip"].problem
+    assert (found["stray"].label, found["stray"].problem) == (None, "")
+
+
+def test_what_is_not_used_is_named_and_counted(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for folder, name, content in (
+        ("healthy", "a.png", b"x"),
+        ("healthy", "Thumbs.db", b"x"),
+        ("healthy", "b", encoded(leaf(0, 1))),
+        ("Tomato leaf spot", "c.png", b"x"),
+        ("Tomato leaf spot", "d.png", b"x"),
+        (".", "e.zip", b"PK\3\4"),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / name).write_bytes(content)
+    assert [item.path for item in usable(photographs(tmp_path))] == ["healthy/a.png", "healthy/b"]
+    assert len(caplog.messages) == 3
+    for words in ("Tomato leaf spot is not used, with 2 photographs", "healthy/Thumbs.db is not used", "e.zip is not"):
+        assert words in caplog.text

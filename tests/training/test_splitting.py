@@ -1,4 +1,5 @@
 import sys
+import zipfile
 from pathlib import Path, PurePosixPath
 from types import ModuleType, SimpleNamespace
 
@@ -51,6 +52,23 @@ def test_a_folder_of_other_things_is_refused(tmp_path: Path) -> None:
     (tmp_path / "holiday" / "beach.jpg").touch()
     with pytest.raises(DatasetError, match="no photograph"):
         split(str(tmp_path), tmp_path / "made")
+
+
+def test_folders_that_are_no_class_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    source = flat(tmp_path / "flat", 2)
+    (source / "Tomato leaf spot").mkdir()
+    (source / "Tomato leaf spot" / "1.jpg").touch()
+    assert split(str(source), tmp_path / "made").total() == 8
+    assert "Tomato leaf spot is not used, with 1 photographs" in caplog.text
+
+
+def test_names_longer_than_a_file_system_takes_are_cut(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for number in range(2):
+            archive.writestr(f"healthy/{'ä' * 9000}{number}{'ö' * 9000}.jpg", str(number))
+    assert split(str(tmp_path / "a.zip"), tmp_path / "made").total() == 2
+    made = list((tmp_path / "made").rglob("*.jpg"))
+    assert {file.read_bytes() for file in made} == {b"0", b"1"}
 
 
 def test_plant_village_is_read_from_tensorflow_datasets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
