@@ -15,7 +15,7 @@ from schemas.errors import ImageError, ImageTooLargeError, NotAnImageError
 from schemas.normalisation import decode
 from stream_workers.decoding import centre_square
 from training.cutouts import leaf_mask
-from training.dataset import OTHER_PROBLEM, DatasetError, index_of, photographs, usable
+from training.dataset import OTHER_PROBLEM, DatasetError, Photograph, index_of, photographs, usable
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Prepared:
 
 
 def prepare(source: Path, directory: Path) -> Prepared:
-    """Decode and cut out every photograph of one split; what can't be decoded is left out with a warning.
+    """Decode and cut out every photograph of one split; what can't be decoded is skipped with a warning.
 
     The labels are written last. Raises DatasetError where there is no photograph.
     """
@@ -63,10 +63,7 @@ def prepare(source: Path, directory: Path) -> Prepared:
     digest = hashlib.sha256()
     for item in track(items, description=f"Preparing {source.name}"):
         digest.update(f"{item.path} {hashlib.sha256(item.content).hexdigest()}\n".encode())
-        try:
-            rgb = square(_decoded(item.content), SIDE)
-        except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            logger.warning("%s is left out: %s", item.path, error)
+        if (rgb := pixels(item, SIDE)) is None:
             continue
         mask = leaf_mask(rgb)
         rgba[len(labels), ..., :3] = rgb
@@ -76,6 +73,15 @@ def prepare(source: Path, directory: Path) -> Prepared:
     (directory / "fingerprint.txt").write_text(digest.hexdigest())
     np.save(directory / "labels.npy", np.array(labels, np.int64))
     return Prepared.load(directory)
+
+
+def pixels(item: Photograph, side: int) -> NDArray[np.uint8] | None:
+    """A photograph's centre square, uint8 RGB [side, side, 3]; None, with a warning, where it can't be decoded."""
+    try:
+        return square(_decoded(item.content), side)
+    except (ImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        logger.warning("%s is skipped: %s", item.path, error)
+        return None
 
 
 def _decoded(content: bytes) -> Image.Image:

@@ -97,22 +97,25 @@ def _classes_table(card: ModelCard, judged: str) -> list[str]:
 
 
 def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
-    """Photographs taken in a field come in bursts of one leaf: the mean over each leaf group counts once."""
+    """Tomato leaves only. Photographs taken in a field come in bursts: the mean over each leaf group counts once."""
     groups = _leaf_groups(source)
     judged: dict[tuple[str, int], list[int]] = defaultdict(list)
     probabilities = of_labels(field.outputs.logits, card.calibration)
     for index, (path, label) in enumerate(zip(field.paths, field.labels, strict=True)):
+        if not field.tomato[index]:
+            continue
         judged[groups.get(path, path), int(label)].append(index)
     right = defaultdict(list)
     for (_, label), members in judged.items():
         right[label].append(int(probabilities[members].mean(axis=0).argmax()) == label)
     gate = of_leaf(field.outputs.gate, card.calibration) >= card.calibration.gate_threshold
     sure = probabilities.max(axis=1) >= card.calibration.confidence_threshold
+    answered = (gate & sure)[field.tomato].mean()
     lines = ["Field photographs, each leaf group counted once:\n", "| class | leaf groups | right |", "|---|---|---|"]
     lines += [f"| {DISPLAY_NAMES[LABELS[k]]} | {len(v)} | {sum(v)} |" for k, v in sorted(right.items())]
     answers = [answer for values in right.values() for answer in values]
     lines.append(f"| all | {len(answers)} | {sum(answers)} ({np.mean(answers):.2f}) |")
-    return [*lines, f"\nAnswered (gate and confidence): {np.mean(gate & sure):.2f} of the photographs.", ""]
+    return [*lines, f"\nAnswered (gate and confidence): {answered:.2f} of them.", ""]
 
 
 def _leaf_groups(source: Path) -> dict[str, str]:

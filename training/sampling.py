@@ -66,7 +66,8 @@ class Sampler:
         self._members = {label: np.flatnonzero(data.labels == label) for label in range(NEGATIVE, len(LABELS))}
         self._rounds: dict[int, list[int]] = {label: [] for label in self._members}
         self._empty_share = EMPTY_SHARE if len(self._members[NEGATIVE]) else 1.0
-        weights = np.array([len(self._members[label]) ** balance for label in range(len(LABELS))])
+        counts = np.array([len(self._members[label]) for label in range(len(LABELS))])
+        weights = np.where(counts, counts**balance, 0)
         self._shares = weights / weights.sum()
         self._cut, self._desks = _scan(data)
         self._scenes = self._members[NEGATIVE][~self._cut[self._members[NEGATIVE]]]

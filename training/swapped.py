@@ -12,24 +12,25 @@ from PIL import Image
 from schemas.labels import NOT_TOMATO_LEAF
 from training.classname import OTHER_TOMATO_PROBLEM
 from training.cutouts import leaf_mask
-from training.dataset import DatasetError, photographs
-from training.prepared import square
+from training.dataset import DatasetError, photographs, usable
+from training.prepared import pixels
 
 
 def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: int = 0) -> Path:
     """Write a zip of `<label>/*`: each tomato leaf that can be cut out, on a scene of the same split; returns its path.
 
     Scenes are the `not_tomato_leaf` photographs from which nothing can be cut out, so no training scene is used.
-    Raises DatasetError where there is none.
+    A photograph that can't be decoded is skipped with a warning. Raises DatasetError where there is no scene.
     """
     random = np.random.default_rng(seed)
     leaves, scenes = [], []
-    for item in photographs(source):
-        rgb = square(Image.open(io.BytesIO(item.content)).convert("RGB"), side)
+    for item in usable(photographs(source)):
+        if (rgb := pixels(item, side)) is None:
+            continue
         mask = leaf_mask(rgb)
         if item.label == NOT_TOMATO_LEAF and mask is None:
             scenes.append(rgb)
-        elif item.label not in {NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM, None} and mask is not None:
+        elif item.label not in {NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM} and mask is not None:
             leaves.append((item.path, np.dstack([rgb, mask])))
     if not scenes:
         msg = f"{source} has no not_tomato_leaf photograph without a leaf to put leaves on"

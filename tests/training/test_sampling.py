@@ -71,6 +71,13 @@ def test_without_other_photographs_bare_backgrounds_stand_in(train: Prepared) ->
     assert (drawn["present"] == drawn["tomato"]).all()
 
 
+@pytest.mark.parametrize("balance", [0, 0.5, 1])
+def test_a_class_that_does_not_occur_is_never_drawn(train: Prepared, balance: float) -> None:
+    kept = train.labels != 3
+    sampler = Sampler(Prepared(train.rgba[kept], train.labels[kept], ""), seed=0, balance=balance)
+    assert not sampler.batch(500, MILD).targets[:, 3].any()
+
+
 def test_samples_follow_from_the_seed(train: Prepared) -> None:
     strong = Strength.at(0.5)
     one, same, other = (Sampler(train, seed=seed).batch(8, strong).drawn for seed in (9, 9, 8))

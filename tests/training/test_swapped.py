@@ -1,8 +1,10 @@
 import io
+import shutil
 import zipfile
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from training.cutouts import leaf_mask
@@ -24,6 +26,18 @@ def test_the_leaf_stays_and_the_desk_goes(leaves: Path, tmp_path: Path) -> None:
         assert mask is not None
         assert np.abs(after - rgb)[mask == 255].max() <= 1
         assert np.abs(after - rgb)[mask == 0].mean() > 15
+
+
+def test_what_can_not_be_decoded_is_skipped_and_named(
+    leaves: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copy(leaves / "val.zip", tmp_path / "val.zip")
+    with zipfile.ZipFile(tmp_path / "val.zip", "a") as archive:
+        archive.writestr("healthy/broken.png", b"no picture")
+        archive.writestr("holiday/beach.png", b"no picture")
+    assert len(list(photographs(swap_backgrounds(tmp_path / "val.zip", tmp_path / "swapped")))) == 40
+    assert "healthy/broken.png is skipped" in caplog.text
+    assert "holiday is not used" in caplog.text
 
 
 def test_the_copies_are_always_the_same(leaves: Path, tmp_path: Path) -> None:
