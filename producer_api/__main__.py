@@ -1,11 +1,9 @@
 """`python -m producer_api`: serve the API."""
 
-import os
-import tempfile
-
 import uvicorn
 
 from producer_api.settings import ApiSettings
+from producer_api.shared_metrics import shared_metrics
 from schemas import logs
 from schemas.settings import from_environment
 
@@ -18,9 +16,7 @@ def main() -> None:
     """Run until told to stop."""
     settings = from_environment(ApiSettings)
     logs.configure(settings.log_level)
-    with tempfile.TemporaryDirectory(prefix="leaf-metrics-") as shared:
-        if settings.processes > 1:
-            os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
+    with shared_metrics(settings.processes):
         uvicorn.run(
             "producer_api.app:serve",
             factory=True,
