@@ -7,7 +7,7 @@ from typing import Final, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.errors import ModelError
-from schemas.labels import LABELS
+from schemas.labels import LABELS, OUTPUTS
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE: Final = "weights.npz"
@@ -26,7 +26,7 @@ class Preprocessing(BaseModel):
 
 
 class Calibration(BaseModel):
-    """Fitted on the validation split with the served (int8) logits.
+    """Fitted on the validation splits of lab and field with the served (int8) logits.
 
     p = softmax(logits / temperature) (Guo et al. 2017, arXiv:1706.04599); gate p = sigmoid(gate / gate_temperature).
     """
@@ -35,7 +35,10 @@ class Calibration(BaseModel):
 
     temperature: float = Field(gt=0)
     confidence_threshold: float = Field(ge=0, le=1)
-    """Below this calibrated confidence the verdict is `uncertain`."""
+    """From this calibrated confidence on the verdict is `diagnosed`."""
+    likely_threshold: float = Field(1, ge=0, le=1)
+    """From this calibrated confidence on the verdict is `likely`, below it `uncertain`; models up to version 5 know no
+    `likely`."""
     second_look: float = Field(0, ge=0, le=1)
     """Below this calibrated confidence a photograph is computed twice (`stream_workers.engines.second_look`)."""
     gate_temperature: float = Field(gt=0)
@@ -71,6 +74,9 @@ class SplitMetrics(BaseModel):
     ece: float
     coverage: float | None = None
     selective_accuracy: float | None = None
+    coverage_likely: float | None = None
+    likely_accuracy: float | None = None
+    other_diagnosed: float | None = None
     gatekeeper_auroc: float | None = None
     gatekeeper_false_reject: float | None = None
     gatekeeper_false_accept: float | None = None
@@ -88,6 +94,7 @@ class ModelCard(BaseModel):
     architecture: str
     """Name of the network in `stream_workers.engines.networks`."""
     labels: tuple[str, ...] = LABELS
+    """What its logits stand for: the ten, or `schemas.labels.OUTPUTS`."""
     preprocessing: Preprocessing
     files: dict[str, str]
     """File name to SHA-256 hex digest."""
@@ -106,8 +113,8 @@ class ModelCard(BaseModel):
 
     @model_validator(mode="after")
     def _labels_fit(self) -> Self:
-        if self.labels != LABELS:
-            msg = f"labels must be {LABELS}, in this order"
+        if self.labels not in {LABELS, OUTPUTS}:
+            msg = f"labels must be {LABELS} or {OUTPUTS}, in this order"
             raise ValueError(msg)
         return self
 

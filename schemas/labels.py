@@ -18,3 +18,9 @@ DISPLAY_NAMES: Final[dict[str, str]] = {
 LABELS: Final[tuple[str, ...]] = tuple(DISPLAY_NAMES)
 
 NOT_TOMATO_LEAF: Final = "not_tomato_leaf"
+
+OTHER_TOMATO_PROBLEM: Final = "other_tomato_problem"
+"""A tomato leaf with something that is none of the ten."""
+
+OUTPUTS: Final[tuple[str, ...]] = (*LABELS, OTHER_TOMATO_PROBLEM)
+"""What the logits of models from version 6 on stand for; earlier ones know the ten only."""

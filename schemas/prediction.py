@@ -7,9 +7,10 @@ from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 from schemas.envelope import Envelope
 from schemas.event import JsonEvent, Part
 from schemas.image import CameraId, ImageId
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import LABELS, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 
-Verdict = Literal["diagnosed", "uncertain", "not_tomato_leaf"]
+Verdict = Literal["diagnosed", "likely", "uncertain", "other_tomato_problem", "not_tomato_leaf"]
+"""`diagnosed` and `likely` name a label, with the accuracies that the model's card states; the others do not."""
 Label = Literal[
     "bacterial_spot",
     "early_blight",
@@ -66,6 +67,8 @@ class Answer(Part):
     """Calibrated probability of `label`."""
     probabilities: list[float] = Field(min_length=len(LABELS), max_length=len(LABELS))
     """Calibrated, in the order of `schemas.labels.LABELS`."""
+    other: float = Field(0, ge=0, le=1)
+    """Probability of a tomato leaf with a problem that is none of the ten: what `probabilities` lack to 1."""
     gate: float = Field(ge=0, le=1)
     """Probability that the photograph shows a tomato leaf."""
     heatmap: Heatmap | None = None
@@ -76,8 +79,8 @@ class Answer(Part):
 
     @property
     def shown(self) -> str:
-        """The label that counts as the answer: one of the ten, or `not_tomato_leaf` by the verdict."""
-        return NOT_TOMATO_LEAF if self.verdict == NOT_TOMATO_LEAF else self.label
+        """The label that counts as the answer: one of the ten, or what the verdict says instead."""
+        return self.verdict if self.verdict in {NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM} else self.label
 
 
 class Features(Part):

@@ -1,18 +1,31 @@
-"""Calibrated probabilities, from what a model says."""
+"""Calibrated probabilities, from a model's outputs."""
+
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.card import Calibration
+from schemas.labels import LABELS
 
 Floats = npt.NDArray[np.float32]
 
 
-def of_labels(logits: Floats, calibration: Calibration) -> Floats:
-    """[N, 10] -> the softmax of each row."""
+class Probabilities(NamedTuple):
+    """Of what N tomato leaves have; they sum to 1."""
+
+    labels: Floats
+    """[N, 10], in the order of `schemas.labels.LABELS`."""
+    other: Floats
+    """[N], of a problem that is none of the ten; 0 from models that do not know it."""
+
+
+def of_problems(logits: Floats, calibration: Calibration) -> Probabilities:
+    """Logits [N, 10 or 11] -> the softmax of each row."""
     scaled = logits / np.float32(calibration.temperature)
     exponentials = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+    shares = np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), np.float32)
+    return Probabilities(shares[:, : len(LABELS)], shares[:, len(LABELS) :].sum(axis=1))
 
 
 def of_leaf(gate: Floats, calibration: Calibration) -> Floats:

@@ -1,106 +1,97 @@
-"""Random changes to training photographs, computed in batches by Keras's backend, inside the training step.
+"""Random changes to training images.
 
 The sampler draws every random number beforehand, so that what happens here is a function of its inputs. Geometry is
-in pixels of the stored photographs: a warp is a matrix [2, 3] from output coordinates (-0.5 to 0.5) to source pixels.
+in pixels of the stored images: a warp is a matrix [2, 3] from output coordinates (-0.5 to 0.5) to source pixels.
 """
 
-from typing import Any
+from typing import Any, Final
 
-import keras
+import cv2
 import numpy as np
-from keras import ops
 from numpy.typing import NDArray
 
-from training.degradation import blurred, compressed
-from training.distillation import Distillation
 from training.prepared import SIDE
-from training.sampling import INPUTS
+from training.sampling import Drawn
+
+Image = NDArray[np.float32]
+
+NOISE_SIDE: Final = 512
+"""Side of the table of normal numbers from which noise is cut: drawing them anew takes longer than all the rest."""
 
 
-class Augmentation(keras.layers.Layer):  # type: ignore[misc]
-    """Drawn numbers (`INPUTS`, each [N, ...]) -> changed photographs, uint8 RGB [N, px, px, 3].
-
-    Holds all photographs of a split in the backend's memory: 64 KiB each.
-    """
+class Augmentation:
+    """Changes images of one prepared split as a sampler has drawn."""
 
     def __init__(self, rgba: NDArray[np.uint8]) -> None:
-        super().__init__(name="augmentation", trainable=False, dtype="float32")
-        pixels = np.reshape(rgba, (-1, 4))
-        self.pixels = keras.Variable(pixels, trainable=False, dtype="uint8", name="pixels")
-        self.random = keras.random.SeedGenerator(0)
+        self._rgba = rgba
+        self._noise = np.random.default_rng(0).normal(size=(NOISE_SIDE, NOISE_SIDE, 3)).astype(np.float32)
 
-    def call(self, drawn: dict[str, Any], px: int) -> Any:
-        """Change one batch of photographs."""
-        image = self._on_background(drawn, px)
-        image = _recoloured(image, drawn)
-        image = blurred(image, drawn["blur"])
-        image = image + _each(drawn["noise"]) * self._normal(ops.shape(image))
-        image = ops.clip(image, 0, 255)
-        image = compressed(image, drawn["quality"])
-        share = _each(drawn["share"])
-        return ops.cast(ops.round(image * share + ops.flip(image, 0) * (1 - share)), "uint8")
+    def __call__(self, drawn: Drawn, px: int) -> NDArray[np.uint8]:
+        """Drawn numbers (`training.sampling.DRAWN`, each [N, ...]) -> images [N, px, px, 3]."""
+        rows = [{name: values[row] for name, values in drawn.items()} for row in range(len(drawn["leaf"]))]
+        images = np.stack([self._changed(row, px) for row in rows])
+        share = drawn["share"].reshape(-1, 1, 1, 1)
+        if (share < 1).any():
+            images = images * share + images[::-1] * (1 - share)
+        return np.asarray(np.rint(images), np.uint8)
 
-    def _on_background(self, drawn: dict[str, Any], px: int) -> Any:
-        leaf = self._warped(drawn["leaf"], drawn["warp"], px)
-        moved = ops.concatenate([drawn["warp"][..., :2], drawn["warp"][..., 2:] + drawn["shadow"][..., None]], -1)
-        shadow = self._warped(drawn["leaf"], moved, px)[..., 3:] / 255
-        scene = self._warped(drawn["scene"], drawn["scene_warp"], px)[..., :3]
-        flat = _graded(drawn["corners"], px)
-        flat = flat + _each(drawn["grain"]) * self._normal((*ops.shape(flat)[:3], 1))
-        under = ops.where(_each(drawn["flat"]) > 0, ops.clip(flat, 0, 255), scene)
-        present = _each(drawn["present"])
-        under = under * (1 - _each(drawn["shade"]) * present * blurred(shadow, 2.0 * px / SIDE))
-        opaque = ops.where(_each(drawn["pasted"]) > 0, present * leaf[..., 3:] / 255, 1.0)
-        return leaf[..., :3] * opaque + under * (1 - opaque)
+    def _changed(self, row: dict[str, Any], px: int) -> Image:
+        image = recoloured(self._on_background(row, px), row)
+        if row["blur"]:
+            image = cv2.GaussianBlur(image, (0, 0), float(row["blur"]))
+        if row["noise"]:
+            image = image + row["noise"] * self._noise_like(image, row)
+        image = np.clip(image, 0, 255)
+        return compressed(image, int(row["quality"])) if row["quality"] else image
 
-    def _warped(self, index: Any, warp: Any, px: int) -> Any:
-        """Sample photographs bilinearly, mirrored beyond their borders; float [N, px, px, 4]."""
-        along = (ops.arange(px, dtype="float32") + 0.5) / px - 0.5
-        at = warp[:, :, :1, None] * along[None, None, None, :] + warp[:, :, 1:2, None] * along[None, None, :, None]
-        at = ops.abs(at + warp[:, :, 2:, None] - 0.5)
-        at = ops.clip(SIDE - 1 - ops.abs(SIDE - 1 - at), 0, SIDE - 1)
-        low = ops.minimum(ops.floor(at), SIDE - 2)
-        right, below = ops.split((at - low)[..., None], 2, axis=1)
-        low = ops.cast(low, "int32")
-        first = ops.reshape(index, (-1, 1, 1)) * (SIDE * SIDE) + low[:, 1] * SIDE + low[:, 0]
+    def _on_background(self, row: dict[str, Any], px: int) -> Image:
+        leaf = warped(self._rgba[row["leaf"]], row["warp"], px)
+        if not row["pasted"]:
+            return leaf[..., :3]
+        if row["flat"]:
+            under = graded(row["corners"], px)
+            under = np.clip(under + row["grain"] * self._noise_like(under, row)[..., :1], 0, 255)
+        else:
+            under = warped(self._rgba[row["scene"]], row["scene_warp"], px)[..., :3]
+        if not row["present"]:
+            return under
+        if row["shade"]:
+            moved = row["warp"] + np.concatenate([np.zeros((2, 2)), row["shadow"][:, None]], axis=1)
+            shadow = cv2.GaussianBlur(warped(self._rgba[row["leaf"]], moved, px)[..., 3], (0, 0), 2 * px / SIDE)
+            under = under * (1 - row["shade"] * shadow[..., None] / 255)
+        opaque = leaf[..., 3:] / 255
+        return np.asarray(leaf[..., :3] * opaque + under * (1 - opaque), np.float32)
 
-        def tap(offset: int) -> Any:
-            return ops.cast(ops.take(self.pixels, first + offset, axis=0), "float32")
-
-        right, below = right[:, 0], below[:, 0]
-        above = tap(0) * (1 - right) + tap(1) * right
-        return above * (1 - below) + (tap(SIDE) * (1 - right) + tap(SIDE + 1) * right) * below
-
-    def _normal(self, shape: Any) -> Any:
-        return keras.random.normal(shape, seed=self.random)
+    def _noise_like(self, image: Image, row: dict[str, Any]) -> Image:
+        top, left = (int(value * (NOISE_SIDE - image.shape[0])) for value in row["noise_at"])
+        return self._noise[top : top + image.shape[0], left : left + image.shape[1]]
 
 
-def augmented(
-    network: keras.Model, augmentation: Augmentation, px: int, distillation: Distillation | None = None
-) -> keras.Model:
-    """The network behind the augmentation: drawn numbers -> its outputs for images of side `px`."""
-    drawn = {name: keras.Input(shape, dtype=dtype, name=name) for name, (shape, dtype) in INPUTS.items()}
-    images = augmentation(drawn, px=px)
-    outputs = network(images)
-    if distillation:
-        outputs = {**outputs, "logits": distillation(images, outputs["logits"], drawn["tomato"])}
-    return keras.Model(drawn, outputs, name=f"augmented_{px}")
+def warped(rgba: NDArray[np.uint8], warp: NDArray[np.floating], px: int) -> Image:
+    """Sample an image bilinearly, mirrored beyond its borders; [SIDE, SIDE, 4] -> [px, px, 4]."""
+    linear = warp[:, :2] / px
+    at = linear @ np.array([0.5 - px / 2, 0.5 - px / 2]) + warp[:, 2] - 0.5
+    matrix = np.concatenate([linear, at[:, None]], axis=1)
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(rgba, matrix, (px, px), flags=flags, borderMode=cv2.BORDER_REFLECT), np.float32)
 
 
-def _each(value: Any) -> Any:
-    return ops.reshape(value, (-1, 1, 1, 1))
+def graded(corners: NDArray[np.floating], px: int) -> Image:
+    """Colours between those of the four corners [2, 2, 3] -> [px, px, 3]."""
+    along = ((np.arange(px) + 0.5) / px)[:, None, None]
+    left, right = (corners[0, side] + (corners[1, side] - corners[0, side]) * along for side in (0, 1))
+    return np.asarray(left + (right - left) * along.reshape(1, px, 1), np.float32)
 
 
-def _graded(corners: Any, px: int) -> Any:
-    """Colours between those of the four corners [N, 2, 2, 3], float [N, px, px, 3]."""
-    along = (ops.arange(px, dtype="float32") + 0.5) / px
-    rows = corners[:, :1] + (corners[:, 1:] - corners[:, :1]) * along[None, :, None, None]
-    return rows[:, :, :1] + (rows[:, :, 1:] - rows[:, :, :1]) * along[None, None, :, None]
-
-
-def _recoloured(image: Any, drawn: dict[str, Any]) -> Any:
+def recoloured(image: Image, row: dict[str, Any]) -> Image:
     """Other saturation, contrast (about the mean) and gain per channel."""
-    grey = ops.mean(image, axis=-1, keepdims=True)
-    mean = ops.mean(grey, axis=(1, 2), keepdims=True)
-    image = (grey + (image - grey) * _each(drawn["saturation"]) - mean) * _each(drawn["contrast"]) + mean
-    return ops.clip(image * drawn["gain"][:, None, None, :], 0, 255)
+    grey = image.mean(axis=-1, keepdims=True)
+    mean = grey.mean()
+    image = (grey + (image - grey) * row["saturation"] - mean) * row["contrast"] + mean
+    return np.asarray(np.clip(image * row["gain"], 0, 255), np.float32)
+
+
+def compressed(image: Image, quality: int) -> Image:
+    """What a JPEG of this quality leaves of an image."""
+    _, jpeg = cv2.imencode(".jpg", np.rint(image).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.float32)

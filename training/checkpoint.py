@@ -21,16 +21,16 @@ class Checkpoint:
         self.average: list[NDArray[np.float32]] = [_numpy(weight) for weight in model.weights]
         directory.mkdir(parents=True, exist_ok=True)
 
-    def restore(self) -> tuple[float, int]:
-        """Load weights and average of the last checkpoint, if there is one; returns active seconds and steps so far."""
+    def restore(self) -> int:
+        """Load weights and average of the last checkpoint, if there is one; returns the steps so far."""
         if not self._path.exists():
-            return 0.0, 0
+            return 0
         with np.load(self._path) as stored:
             for index, weight in enumerate(self._model.weights):
                 weight.assign(stored[f"weight_{index}"])
                 self.average[index] = stored[f"average_{index}"]
             state = json.loads(str(stored["state"]))
-        return float(state["active"]), int(state["step"])
+        return int(state["step"])
 
     def restore_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
         """Load the optimizer's state, where it was saved for as many trainable weights as there are now."""
@@ -42,12 +42,12 @@ class Checkpoint:
                 for index, variable in enumerate(variables):
                     variable.assign(stored[f"optimizer_{index}"])
 
-    def save(self, active: float, step: int, optimizer: keras.optimizers.Optimizer) -> None:
+    def save(self, step: int, optimizer: keras.optimizers.Optimizer) -> None:
         """Write the state; a kill leaves the old one or the new one."""
         arrays: dict[str, Any] = {f"weight_{i}": _numpy(weight) for i, weight in enumerate(self._model.weights)}
         arrays |= {f"average_{i}": mean for i, mean in enumerate(self.average)}
         arrays |= {f"optimizer_{i}": _numpy(v) for i, v in enumerate(optimizer.variables)}
-        arrays["state"] = json.dumps({"active": active, "step": step})
+        arrays["state"] = json.dumps({"step": step})
         partial = self._path.with_suffix(".partial.npz")
         np.savez(partial, **arrays)
         os.replace(partial, self._path)  # noqa: PTH105

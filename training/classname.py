@@ -4,10 +4,7 @@ import re
 import unicodedata
 from typing import Final
 
-from schemas.labels import NOT_TOMATO_LEAF
-
-OTHER_TOMATO_PROBLEM: Final = "other_tomato_problem"
-"""A tomato leaf with a problem that is none of the ten labels."""
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 
 _PROBLEMS: Final = {
     OTHER_TOMATO_PROBLEM: """

@@ -27,7 +27,6 @@ app = typer.Typer(
 
 Leaves = Annotated[Path, typer.Option(help="Folder with train, val and test, each a zip or a folder of <label>/*.")]
 Architecture = Annotated[Literal["resnet50", "efficientnetb0"], typer.Argument(help="Which network.")]
-Minutes = Annotated[float, typer.Option(help="Budget of active training time; the schedule stretches to it.")]
 Version = Annotated[str, typer.Option(help="Version directory under models/<architecture>/.")]
 Models = Annotated[Path, typer.Option(help="Folder of the models, `<name>/<version>` each.")]
 Threads = Annotated[int, typer.Option(help="Threads of TensorFlow; 0: all cores.")]
@@ -55,18 +54,34 @@ def prepare(leaves: Leaves = LEAVES) -> None:
 @app.command()
 def train(
     architecture: Architecture,
-    minutes: Minutes = 180,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of 32 images; default: the recipe's.")] = None,
     init: Annotated[
-        str, typer.Option(help="scratch, imagenet (downloads), a .weights.h5 file, or NAME@VERSION to continue.")
-    ] = "scratch",
+        str | None,
+        typer.Option(
+            help="lite0 (EfficientNetB0: ImageNet weights from a package), scratch, imagenet (downloads), "
+            "a .weights.h5 file, or NAME@VERSION to continue; default: the recipe's."
+        ),
+    ] = None,
     teacher: Annotated[
         list[str] | None, typer.Option(help="NAME@VERSION whose answers are learnt beside the labels; may be repeated.")
     ] = None,
+    without: Annotated[
+        list[str] | None, typer.Option(help="Source not to train on, as the manifests call it; may be repeated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of everything that is drawn.")] = 0,
     threads: Threads = 0,
     models: Models = MODELS,
 ) -> None:
     """Train one network; run again after a kill, it continues from its checkpoint."""
-    _workshop(models=models).train(architecture, minutes, init, teacher or (), threads)
+    given = {
+        "steps": steps,
+        "init": init,
+        "teachers": tuple(teacher or ()) or None,
+        "without": tuple(without or ()) or None,
+        "seed": seed,
+    }
+    changes = {name: value for name, value in given.items() if value is not None}
+    _workshop(models=models).train(architecture, changes, threads)
 
 
 @app.command()

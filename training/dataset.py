@@ -11,8 +11,8 @@ from schemas.archive import in_archive
 from schemas.errors import ConfigurationError, ImageError, LeafError
 from schemas.filekind import kind_of
 from schemas.files import StoredFile, in_folder, showing
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
-from training.classname import OTHER_TOMATO_PROBLEM, label_of
+from schemas.labels import LABELS, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
+from training.classname import label_of
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Learning from what trained networks say of the same changed photographs."""
+"""Learning from what trained networks answer to the same changed images."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,25 @@ from typing import Any
 import keras
 from keras import ops
 
+from schemas.errors import ModelError
+
+
+def distilled(network: keras.Model, teachers: Sequence[keras.Model], weight: float) -> keras.Model:
+    """The network with a second input, `tomato` [N], and a loss that draws its logits to the teachers' answers.
+
+    Raises ModelError for a teacher that knows other classes.
+    """
+    if unlike := [one for one in teachers if one.output["logits"].shape != network.output["logits"].shape]:
+        msg = f"{unlike[0].name} answers with {unlike[0].output['logits'].shape[-1]} classes"
+        raise ModelError(msg, "Choose teachers of version 6 or later.")
+    tomato = keras.Input((), name="tomato")
+    outputs = network.output
+    logits = Distillation(teachers, weight)(network.input, outputs["logits"], tomato)
+    return keras.Model({"image": network.input, "tomato": tomato}, {**outputs, "logits": logits})
+
 
 class Distillation(keras.layers.Layer):  # type: ignore[misc]
-    """Adds a loss that draws the logits [N, 10] to the teachers' mean probabilities; returns the logits.
+    """Adds a loss that draws the logits [N, 11] to the teachers' mean probabilities; returns the logits.
 
     The teachers see the very images the student sees, mixed and changed as they are (Beyer et al. 2022,
     arXiv:2106.05237); several are better than one (Hinton et al. 2015, arXiv:1503.02531). Only images where `tomato`
@@ -23,9 +39,9 @@ class Distillation(keras.layers.Layer):  # type: ignore[misc]
             teacher.trainable = False
 
     def call(self, images: Any, logits: Any, tomato: Any) -> Any:
-        """Let the teachers judge the images."""
-        said = [ops.softmax(teacher(images, training=False)["logits"]) for teacher in self.teachers]
-        mean = ops.mean(ops.stack(said), axis=0)
+        """Let the teachers answer for the images."""
+        answers = [ops.softmax(teacher(images, training=False)["logits"]) for teacher in self.teachers]
+        mean = ops.mean(ops.stack(answers), axis=0)
         losses = -ops.sum(mean * ops.log_softmax(logits), axis=-1)
         self.add_loss(self.weight * ops.mean(losses * tomato))
         return logits

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from schemas.card import Calibration, Histogram
 from schemas.labels import LABELS
-from stream_workers.probabilities import of_labels
+from stream_workers.probabilities import of_problems
 from training.inference import Served
 
 BINS = 10
@@ -17,7 +17,7 @@ def baselines(served: Served, calibration: Calibration) -> tuple[dict[str, Histo
     Tomato photographs only. Bins hold a tenth of the photographs each, as the population stability index wants.
     """
     tomato = served.tomato
-    probabilities = of_labels(served.outputs.logits[tomato], calibration)
+    probabilities = of_problems(served.outputs.logits[tomato], calibration).labels
     kept = [features for features, is_tomato in zip(served.features, tomato, strict=True) if is_tomato]
     histograms = {
         name: histogram(np.array([getattr(features, name) for features in kept]), 255.0)

@@ -1,6 +1,6 @@
 """A model's outputs for photographs, decoded exactly as edge and worker do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,7 @@ from schemas.labels import LABELS
 from schemas.normalisation import normalise
 from stream_workers.decoding import Decoded, decode
 from stream_workers.engines import Engine, Outputs
-from training.dataset import NEGATIVE, OTHER_PROBLEM, DatasetError, Photograph, count, index_of, photographs
+from training.dataset import NEGATIVE, DatasetError, Photograph, count, index_of, photographs
 
 
 @dataclass
@@ -25,7 +25,7 @@ class Served:
 
     outputs: Outputs
     labels: NDArray[np.int64]
-    """[N]; -1 where the photograph shows no tomato leaf."""
+    """[N]; see `training.dataset.index_of`."""
     paths: list[str]
     features: list[Any]
     """The drift features of each."""
@@ -34,8 +34,34 @@ class Served:
 
     @property
     def tomato(self) -> NDArray[np.bool_]:
-        """[N], which photographs show a tomato leaf."""
+        """[N], which images show a tomato leaf."""
         return np.asarray(self.labels != NEGATIVE)
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """[N], which images show one of the ten labels."""
+        return np.asarray(self.labels >= 0)
+
+    def chosen(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Served":
+        """Some of the images, by position or mask."""
+        positions = np.arange(len(self.labels))[rows]
+        return Served(
+            Outputs(*(array[positions] for array in self.outputs)),
+            self.labels[positions],
+            [self.paths[position] for position in positions],
+            [self.features[position] for position in positions],
+        )
+
+    @staticmethod
+    def joined(parts: "Sequence[Served]") -> "Served":
+        """Several as one."""
+        return Served(
+            Outputs(*(np.concatenate(arrays) for arrays in zip(*(part.outputs for part in parts), strict=True))),
+            np.concatenate([part.labels for part in parts]),
+            [path for part in parts for path in part.paths],
+            [features for part in parts for features in part.features],
+            {name: reason for part in parts for name, reason in part.bad.items()},
+        )
 
 
 def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
@@ -67,8 +93,6 @@ def _decoded(items: Iterable[Photograph], px: int, bad: dict[str, str]) -> Itera
     for item in items:
         if item.problem or item.label is None:
             bad[item.path] = item.problem or "its folder's name is no label"
-            continue
-        if index_of(item.label) == OTHER_PROBLEM:
             continue
         try:
             yield item, decode(normalise(item.content).jpeg, px)

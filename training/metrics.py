@@ -5,49 +5,68 @@ from numpy.typing import NDArray
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
 
 from schemas.card import Calibration, ClassMetrics
-from schemas.errors import LeafError
-from schemas.labels import LABELS
-from stream_workers.probabilities import of_labels, of_leaf
+from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from stream_workers.engines import Outputs
+from stream_workers.probabilities import of_leaf, of_problems
+from stream_workers.verdicts import verdict
+from training.dataset import OTHER_PROBLEM
 from training.inference import Served
 
 ECE_BINS = 15
 
 
 def metrics(served: Served, calibration: Calibration) -> dict[str, object]:
-    """Compute every figure; accuracy, F1 and ECE over the tomato photographs, whatever gate and threshold say.
+    """Compute every figure that there are images for; accuracy, F1 and ECE whatever the verdict.
 
-    Macro F1 is the mean over the labels that occur. `coverage` is the share of tomato photographs that pass both gate
-    and confidence threshold, `selective_accuracy` the accuracy on those (0 where there are none). The gatekeeper's
-    figures need both kinds of photographs. Raises LeafError without a single tomato photograph.
+    Macro F1 is the mean over the labels that occur. `coverage` is the share of the images of the ten labels with the
+    verdict `diagnosed`, `selective_accuracy` the accuracy on them (0 where there are none); `coverage_likely` and
+    `likely_accuracy` are the same for `diagnosed` and `likely` together. `other_diagnosed` is the share of tomato
+    leaves with another problem that are `diagnosed` all the same. The gatekeeper's figures are of all tomato leaves
+    against the rest.
     """
-    tomato = served.tomato
-    if not tomato.any():
-        msg = "none of the photographs is labelled as a tomato leaf"
-        raise LeafError(msg, f"The labels are {', '.join(LABELS)}.")
-    truth = served.labels[tomato]
-    probabilities = of_labels(served.outputs.logits[tomato], calibration)
+    verdicts = _verdicts(served.outputs, calibration)
+    figures: dict[str, object] = {"images": len(served.labels), "bad_files": len(served.bad)}
+    if served.known.any():
+        figures |= _label_figures(served, calibration, verdicts)
+    tomato, rejected = served.tomato, verdicts == NOT_TOMATO_LEAF
+    if tomato.any() and not tomato.all():
+        gate = of_leaf(served.outputs.gate, calibration)
+        figures["gatekeeper_auroc"] = float(roc_auc_score(tomato, gate))
+    if tomato.any():
+        figures["gatekeeper_false_reject"] = float(rejected[tomato].mean())
+    if not tomato.all():
+        figures["gatekeeper_false_accept"] = float(1 - rejected[~tomato].mean())
+    other = served.labels == OTHER_PROBLEM
+    if other.any():
+        figures["other_diagnosed"] = float((verdicts[other] == "diagnosed").mean())
+    return figures
+
+
+def _label_figures(served: Served, calibration: Calibration, verdicts: NDArray[np.str_]) -> dict[str, object]:
+    known = served.known
+    truth = served.labels[known]
+    probabilities = of_problems(served.outputs.logits[known], calibration).labels
     predicted, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     correct = predicted == truth
-    gate = of_leaf(served.outputs.gate, calibration)
-    passed = gate >= calibration.gate_threshold
-    answered = passed[tomato] & (confidence >= calibration.confidence_threshold)
-    figures: dict[str, object] = {
-        "images": len(served.labels),
-        "bad_files": len(served.bad),
+    diagnosed = verdicts[known] == "diagnosed"
+    answered = diagnosed | (verdicts[known] == "likely")
+    return {
         "accuracy": float(correct.mean()),
         **_f1(truth, predicted),
         "confusion": confusion_matrix(truth, predicted, labels=range(len(LABELS))).tolist(),
         "ece": expected_calibration_error(confidence, correct),
-        "coverage": float(answered.mean()),
-        "selective_accuracy": float(correct[answered].mean()) if answered.any() else 0.0,
+        "coverage": float(diagnosed.mean()),
+        "selective_accuracy": float(correct[diagnosed].mean()) if diagnosed.any() else 0.0,
+        "coverage_likely": float(answered.mean()),
+        "likely_accuracy": float(correct[answered].mean()) if answered.any() else 0.0,
     }
-    if not tomato.all():
-        figures |= {
-            "gatekeeper_auroc": float(roc_auc_score(tomato, gate)),
-            "gatekeeper_false_reject": float((~passed[tomato]).mean()),
-            "gatekeeper_false_accept": float(passed[~tomato].mean()),
-        }
-    return figures
+
+
+def _verdicts(outputs: Outputs, calibration: Calibration) -> NDArray[np.str_]:
+    labels, other = of_problems(outputs.logits, calibration)
+    gate = of_leaf(outputs.gate, calibration)
+    rows = zip(labels.max(axis=1), other, gate, strict=True)
+    return np.array([verdict(calibration, *map(float, row)) for row in rows])
 
 
 def expected_calibration_error(confidence: NDArray[np.floating], correct: NDArray[np.bool_]) -> float:

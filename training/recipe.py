@@ -11,28 +11,38 @@ from schemas.errors import ModelError
 
 
 class Recipe(BaseModel):
-    """One network's training. Progress, 0 to 1, is active training time over the budget, so that a machine that is
-    busy, pauses or is interrupted gets a shorter schedule and not a broken one.
-    """  # noqa: D205
+    """One network's training. Progress, 0 to 1, is the number of steps done over that of the recipe."""
 
     model_config = ConfigDict(frozen=True)
 
     architecture: str
     init: str = "scratch"
-    """`scratch`, `imagenet`, or the `NAME@VERSION` to continue from."""
-    batch: int
+    """`scratch`, `lite0`, `imagenet`, or the `NAME@VERSION` to continue from."""
+    steps: int
+    batch: int = 32
     learning_rate: float
     """Peak, of AdamW."""
-    weight_decay: float = 0.05
+    weight_decay: float = 0.03
     warm_up: float = 0.03
-    """Share of the budget in which the learning rate rises."""
-    sizes: tuple[tuple[float, int], ...] = ((0.0, 96), (0.45, 128))
+    """Share of the steps in which the learning rate rises."""
+    sizes: tuple[tuple[float, int], ...] = ((0.0, 128), (0.4, 160))
     """(from this progress on, side in pixels): small images first (EfficientNetV2, arXiv:2104.00298)."""
+    frozen: float = 0.0
+    """Share of the steps in which only the head learns: fine-tuning all at once distorts pretrained features
+    (Kumar et al. 2022, arXiv:2202.10054)."""
     teachers: tuple[str, ...] = ()
     """`NAME@VERSION` each, of trained models whose answers are learnt beside the labels."""
     distilled: float = 0.5
     """Weight of the teachers' answers, of the labels the rest, where there are teachers."""
     gate_weight: float = 1.0
+    field: float = 0.5
+    """Share of field photographs in a batch, where there are any; the rest are lab images."""
+    without: tuple[str, ...] = ()
+    """Sources that are not trained on, to see what a network makes of a source that it does not know."""
+    boxes: bool = True
+    """Whether crops of single leaves are trained on beside whole photographs."""
+    wild_scenes: bool = True
+    """Whether cut-out leaves are also put on field photographs of other plants, rather than everyday scenes only."""
     balance: float = 0.5
     """Classes are drawn with probability ~ count to this power: 1 as they come, 0 all alike."""
     background: float = 1.0
@@ -40,19 +50,11 @@ class Recipe(BaseModel):
     colour: float = 1.0
     """Scale of the changes of colour and of the probability of blur, noise and JPEG artefacts."""
     mixed: float = 1.0
-    """Scale of the share of photographs that are mixed with another."""
+    """Scale of the share of images that are mixed with another."""
     average_decay: float = 0.998
     """Of the exponential moving average of the weights, per step."""
     precision: Literal["float32", "mixed_bfloat16"] = "mixed_bfloat16"
     seed: int = 0
-
-    frozen: float = 0.1
-    """Share of the budget in which a backbone with ImageNet weights stands still while the head learns."""
-
-    def continued(self, init: str, teachers: tuple[str, ...]) -> Self:
-        """For a network that is trained already: from the start at the last size, at a lower rate."""
-        update = {"init": init, "teachers": teachers, "learning_rate": 8e-4, "sizes": ((0.0, self.sizes[-1][1]),)}
-        return self.model_copy(update=update)
 
     @classmethod
     def of(cls, run: Path) -> Self:
@@ -86,6 +88,10 @@ class Recipe(BaseModel):
 
 
 RECIPES = {
-    "efficientnetb0": Recipe(architecture="efficientnetb0", batch=128, learning_rate=2e-3),
-    "resnet50": Recipe(architecture="resnet50", batch=128, learning_rate=1.5e-3),
+    "efficientnetb0": Recipe(
+        architecture="efficientnetb0", init="lite0", steps=3600, learning_rate=6e-4, frozen=0.05, weight_decay=0.03
+    ),
+    "resnet50": Recipe(
+        architecture="resnet50", init="resnet50@5", steps=3600, learning_rate=8e-4, sizes=((0.0, 128),), distilled=0.6
+    ),
 }

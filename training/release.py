@@ -1,6 +1,7 @@
 """Making a model that workers load: files, calibration, figures and card."""
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,15 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from schemas.card import CARD_FILE, Calibration, ModelCard, Preprocessing, SplitMetrics
-from stream_workers.engines import load_engine
+from schemas.labels import OUTPUTS
+from stream_workers.engines import Engine, load_engine
 from stream_workers.engines.second_look import SecondLook
-from training.calibration import fit
+from training.calibration import Looks, fit
 from training.checkpoint import stored_average
 from training.drift import baselines
 from training.evaluation import evaluate
 from training.export import export
 from training.fingerprint import code_fingerprint
-from training.inference import serve
+from training.inference import Served, serve
+from training.layout import Collection
 from training.network import float_network
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
@@ -45,13 +48,14 @@ class Release:
         """Write the files of a training run's averaged weights, with a card that is not calibrated yet."""
         weights, state = stored_average(run)
         network = float_network(recipe.architecture, weights, px)
-        chosen = np.linspace(0, len(train.labels) - 1, CALIBRATION_IMAGES).astype(int)
-        images = resized(Prepared(train.rgba[chosen], train.labels[chosen], ""), px)
+        chosen = np.linspace(0, len(train) - 1, CALIBRATION_IMAGES).astype(int)
+        images = resized(train.chosen(chosen), px)
         files = export(network, images, self.directory)
         card = ModelCard(
             name=self.directory.parent.name,
             version=self.directory.name,
             architecture=recipe.architecture,
+            labels=OUTPUTS,
             preprocessing=Preprocessing(px=px),
             files=files,
             batch_ceiling=BATCH_CEILING,
@@ -60,23 +64,35 @@ class Release:
             data_fingerprint=train.fingerprint,
             code_fingerprint=code_fingerprint(),
             recipe={
-                **recipe.model_dump(exclude={"sizes", "teachers"}),
+                **recipe.model_dump(exclude={"sizes", "teachers", "without"}),
                 "sizes": str(recipe.sizes),
                 "teachers": ", ".join(recipe.teachers),
+                "without": ", ".join(recipe.without),
                 **state,
             },
             trained_at=datetime.now(UTC),
         )
         return self._save(card)
 
-    def calibrate(self, sources: dict[str, Path]) -> ModelCard:
+    def calibrate(self, collections: Sequence[Collection]) -> ModelCard:
         """Fit temperatures and thresholds on val, drift baselines on train, with the served int8 outputs."""
         card = ModelCard.load(self.directory).model_copy(update={"calibration": UNCALIBRATED})
         engine = load_engine("openvino", self.directory, card, threads=2)
         px = card.preprocessing.px
-        first, both = (serve(sources["val"], one, px) for one in (engine, SecondLook(engine, LOOKING_TWICE)))
-        calibration = fit(first, both)
-        train = serve(sources["train"], SecondLook(engine, calibration), px, every=5)
+
+        def served(split: str, engine: Engine, *, lab: bool, every: int = 1) -> list[Served]:
+            found = [one.splits() for one in collections if one.lab == lab]
+            return [serve(parts[split], engine, px, every=every) for parts in found if split in parts]
+
+        def looks(*, lab: bool) -> Looks | None:
+            once, twice = (served("val", one, lab=lab) for one in (engine, SecondLook(engine, LOOKING_TWICE)))
+            return Looks(Served.joined(once), Served.joined(twice)) if once else None
+
+        found = looks(lab=True)
+        assert found, "the lab has val"
+        calibration = fit(found, looks(lab=False))
+        again = SecondLook(engine, calibration)
+        train = Served.joined([part for lab in (True, False) for part in served("train", again, lab=lab, every=5)])
         histograms, shares = baselines(train, calibration)
         return self._save(
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})

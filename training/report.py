@@ -12,7 +12,7 @@ from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import ModelError
 from schemas.labels import DISPLAY_NAMES, LABELS
 from stream_workers.engines import load_engine
-from stream_workers.probabilities import of_labels, of_leaf
+from stream_workers.probabilities import of_leaf, of_problems
 from training import plots
 from training.evaluation import find_model
 from training.inference import Served, pixels, serve
@@ -45,7 +45,7 @@ def _report(card: ModelCard, directory: Path, sources: dict[str, Path], judged: 
     engine = load_engine("openvino", directory, card, threads=os.cpu_count() or 1)
     served = serve(sources[judged], engine, card.preprocessing.px)
     figures = metrics(served, card.calibration)
-    probabilities = of_labels(served.outputs.logits[served.tomato], card.calibration)
+    probabilities = of_problems(served.outputs.logits[served.tomato], card.calibration).labels
     confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == served.labels[served.tomato]
     title = f"{card.id}, {judged}"
     plots.confusion(np.array(figures["confusion"]), title, out / "confusion.png")
@@ -100,7 +100,7 @@ def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
     """Tomato leaves only. Photographs taken in a field come in bursts: the mean over each leaf group counts once."""
     groups = _leaf_groups(source)
     judged: dict[tuple[str, int], list[int]] = defaultdict(list)
-    probabilities = of_labels(field.outputs.logits, card.calibration)
+    probabilities = of_problems(field.outputs.logits, card.calibration).labels
     for index, (path, label) in enumerate(zip(field.paths, field.labels, strict=True)):
         if not field.tomato[index]:
             continue

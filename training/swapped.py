@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.labels import NOT_TOMATO_LEAF
-from training.classname import OTHER_TOMATO_PROBLEM
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, photographs, usable
-from training.prepared import pixels
+from training.prepared import picture, square
 
 
 def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: int = 0) -> Path:
@@ -25,8 +24,9 @@ def swap_backgrounds(source: Path, destination: Path, *, side: int = 128, seed: 
     random = np.random.default_rng(seed)
     leaves, scenes = [], []
     for item in usable(photographs(source)):
-        if (rgb := pixels(item, side)) is None:
+        if (image := picture(item)) is None:
             continue
+        rgb = square(image, side)
         mask = leaf_mask(rgb)
         if item.label == NOT_TOMATO_LEAF and mask is None:
             scenes.append(rgb)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,46 +11,38 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from schemas.labels import LABELS
 from stream_workers.engines.networks import build_network
-from training.augmentation import Augmentation, augmented
+from training.augmentation import Augmentation
 from training.checkpoint import Checkpoint
 from training.dataset import NEGATIVE
-from training.distillation import Distillation
+from training.distillation import distilled
 from training.kernels import REPLACEMENTS, multiplies_bfloat16
 from training.network import float_network, trained_part
 from training.prepared import Prepared, resized
 from training.recipe import Recipe
 from training.sampling import Sampler
 from training.strength import Strength
-from training.transfer import IMAGENET, backbone_of, initialise, stored_network
+from training.transfer import LITE0, backbone_of, initialise, stored_network
 
 logger = logging.getLogger(__name__)
 
-BURST = 2.0
-"""Seconds between looks at the clock, or a fiftieth of the budget: only then weights leave the backend's memory."""
-LONGEST_BURST = 30.0
-"""Seconds of one that count as active: a paused process does not use up its budget."""
-SAVE_EVERY, VALIDATE_EVERY = 180.0, 420.0
-"""Active seconds between checkpoints, and between looks at the validation split."""
+BURST = 10
+"""Steps between updates of the averaged weights: only then weights leave the backend's memory."""
+SAVE_EVERY, VALIDATE_EVERY = 100, 500
+"""Steps between checkpoints, and between looks at the validation split."""
+RECALIBRATION = 60
+"""Batches that set the normalisation statistics of a backbone whose activations are not those it was trained with."""
 
 
 class Trainer:
-    """Trains one network within a budget of active seconds: those it takes, or `pace` for every step.
+    """Trains one network for as many steps as its recipe says.
 
     A checkpoint holds weights, moving average, optimizer and progress, so that a killed run continues where it was.
     """
 
-    def __init__(
-        self,
-        recipe: Recipe,
-        train: Prepared,
-        val: Prepared,
-        directory: Path,
-        budget: float,
-        models: Path,
-        pace: float | None = None,
-    ) -> None:
-        self.recipe, self.directory, self.budget, self._pace = recipe, directory, budget, pace
+    def __init__(self, recipe: Recipe, train: Prepared, val: Prepared, directory: Path, models: Path) -> None:
+        self.recipe, self.directory = recipe, directory
         self._train, self._val = train, val
         keras.utils.set_random_seed(recipe.seed)
         keras.mixed_precision.set_global_policy(
@@ -61,24 +52,24 @@ class Trainer:
         initialise(self.network, recipe.init, models)
         self.model = trained_part(self.network)
         self._augmentation = Augmentation(train.rgba)
-        teachers = [stored_network(teacher, models) for teacher in recipe.teachers]
-        self._distillation = Distillation(teachers, recipe.distilled) if teachers else None
+        self._resized: NDArray[np.uint8] | None = None
+        self._teachers = [stored_network(teacher, models) for teacher in recipe.teachers]
         self._checkpoint = Checkpoint(directory, self.model)
         recipe.save(directory)
-        self.active, self.step = self._checkpoint.restore()
+        self.step = self._checkpoint.restore()
         self.average = self._checkpoint.average
         self.optimizer = self._new_optimizer()
         self._checkpoint.restore_optimizer(self.optimizer)
 
     @property
     def frozen(self) -> bool:
-        """Whether the pretrained backbone still stands still."""
-        return self.recipe.init == IMAGENET and self.progress < self.recipe.frozen
+        """Whether only the head learns."""
+        return self.progress < self.recipe.frozen
 
     @property
     def progress(self) -> float:
         """0 to 1."""
-        return min(1.0, self.active / self.budget)
+        return min(1.0, self.step / self.recipe.steps)
 
     def _new_optimizer(self) -> Any:
         """An optimizer of the weights that are trained now."""
@@ -91,9 +82,9 @@ class Trainer:
         optimizer.build(self.model.trainable_variables)
         return optimizer
 
-    def _compiled(self, px: int) -> keras.Model:
-        """The model behind the augmentation, for images of one size."""
-        model = augmented(self.model, self._augmentation, px, self._distillation)
+    def _compiled(self) -> keras.Model:
+        """What is trained: the network, or what teaches it."""
+        model = distilled(self.model, self._teachers, self.recipe.distilled) if self._teachers else self.model
         model.compile(
             self.optimizer,
             loss={
@@ -101,69 +92,75 @@ class Trainer:
                 "gate": keras.losses.BinaryCrossentropy(from_logits=True),
             },
             loss_weights={
-                "logits": 1 - (self.recipe.distilled if self._distillation else 0),
+                "logits": 1 - (self.recipe.distilled if self._teachers else 0),
                 "gate": self.recipe.gate_weight,
             },
         )
         return model
 
     def run(self) -> None:
-        """Train until the budget is used up; Ctrl-C stops after saving a checkpoint."""
-        sampler = Sampler(self._train, self.recipe.seed + self.step, self.recipe.balance)
+        """Train to the end; Ctrl-C stops after saving a checkpoint."""
+        sampler = Sampler(self._train, self.recipe, self.step)
         with Progress() as bar:
-            task = bar.add_task(self.recipe.architecture, total=1.0)
+            task = bar.add_task(self.recipe.architecture, total=self.recipe.steps)
             try:
+                if not self.step and self.recipe.init == LITE0:
+                    self._recalibrate(sampler)
                 while self.progress < 1:
                     for _ in self._stage(sampler):
-                        bar.update(task, completed=self.progress)
+                        bar.update(task, completed=self.step)
             finally:
-                self._checkpoint.save(self.active, self.step, self.optimizer)
+                self._checkpoint.save(self.step, self.optimizer)
         averaged = float_network(self.recipe.architecture, self.average)
         averaged.save_weights(self.directory / "average.weights.h5")
+
+    def _recalibrate(self, sampler: Sampler) -> None:
+        """Let the normalisation statistics follow activations that are not those of the pretrained network."""
+        backbone_of(self.network).trainable = True
+        for inputs, *_ in self._batches(sampler, RECALIBRATION, self.recipe.px(0)):
+            self.model(inputs["image"], training=True)
+        backbone_of(self.network).trainable = not self.frozen
+        self.average[:] = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self.model.weights]
 
     def _stage(self, sampler: Sampler) -> Iterator[None]:
         """Train while image size and frozen part stay the same, one burst at a time."""
         px, frozen = self.recipe.px(self.progress), self.frozen
-        saved = validated = self.active
         losses: list[float] = []
-        model, steps = self._compiled(px), 1
-        self._advance(model, sampler, 1)  # tracing for a new size is not training time
+        model = self._compiled()
         while self.progress < 1 and (self.recipe.px(self.progress), self.frozen) == (px, frozen):
-            began = time.monotonic()
-            losses.append(self._advance(model, sampler, steps))
-            took = self._pace * steps if self._pace else time.monotonic() - began
-            self.active += min(LONGEST_BURST, took)
-            steps = max(1, min(2 * steps, int(steps * min(BURST, self.budget / 50) / took)))
-            if self.active - saved > SAVE_EVERY:
-                saved = self.active
-                self._checkpoint.save(self.active, self.step, self.optimizer)
-                logger.info("%.3f done, step %d, %d px, loss %.3f", self.progress, self.step, px, losses[-1])
-            if self.active - validated > VALIDATE_EVERY:
-                validated = self.active
+            before = self.step
+            losses.append(self._advance(model, sampler, min(BURST, self.recipe.steps - self.step), px))
+            if before // SAVE_EVERY < self.step // SAVE_EVERY:
+                self._checkpoint.save(self.step, self.optimizer)
+                logger.info("step %d of %d, %d px, loss %.3f", self.step, self.recipe.steps, px, np.mean(losses[-10:]))
+            if before // VALIDATE_EVERY < self.step // VALIDATE_EVERY:
                 self._record(px, losses)
             yield
         self._record(px, losses)
         if frozen and not self.frozen:
             self.optimizer = self._new_optimizer()
 
-    def _advance(self, model: keras.Model, sampler: Sampler, steps: int) -> float:
+    def _advance(self, model: keras.Model, sampler: Sampler, steps: int, px: int) -> float:
         """So many steps; returns their mean loss."""
         self.optimizer.learning_rate = self.recipe.rate(self.progress)
-        told = model.fit(self._batches(sampler, steps), steps_per_epoch=steps, shuffle=False, verbose=0)
+        fitted = model.fit(self._batches(sampler, steps, px), steps_per_epoch=steps, shuffle=False, verbose=0)
         self.step += steps
         decay = min(self.recipe.average_decay, (1 + self.step) / (10 + self.step)) ** steps
         for mean, weight in zip(self.average, self.model.weights, strict=True):
             mean[...] = decay * mean + (1 - decay) * keras.ops.convert_to_numpy(weight)
-        return float(told.history["loss"][-1])
+        return float(fitted.history["loss"][-1])
 
-    def _batches(self, sampler: Sampler, steps: int) -> Iterator[tuple[Any, Any, Any]]:
+    def _batches(self, sampler: Sampler, steps: int, px: int) -> Iterator[tuple[Any, Any, Any]]:
         recipe = self.recipe
         strength = Strength.at(self.progress).scaled(recipe.background, recipe.colour, recipe.mixed)
         for _ in range(steps):
             drawn, targets = sampler.batch(recipe.batch, strength)
-            tomato = drawn["tomato"]
+            tomato = drawn["tomato"].astype(np.float32)
+            inputs = {"image": self._augmentation(drawn, px)}
+            if self._teachers:
+                inputs["tomato"] = tomato
             yield (
-                drawn,
+                inputs,
                 {"logits": targets, "gate": tomato[:, None]},
                 {"logits": tomato, "gate": np.ones_like(tomato)},
             )
@@ -171,31 +168,42 @@ class Trainer:
     def _record(self, px: int, losses: list[float]) -> None:
         """Append one line to history.jsonl: the averaged weights on val."""
         live = [keras.ops.convert_to_numpy(weight) for weight in self.model.weights]
-        self._assign(self.average)
-        accuracy, gate = validate(self.model, self._val, px)
-        self._assign(live)
+        try:
+            self._assign(self.average)
+            scores = validate(self.model, self._val, self._squares(px))
+        finally:
+            self._assign(live)
         line = {
             "progress": round(self.progress, 4),
-            "active_s": round(self.active, 1),
             "step": self.step,
             "px": px,
             "rate": self.recipe.rate(self.progress),
-            "loss": round(float(np.mean(losses[-200:])), 4),
-            "val_accuracy": round(accuracy, 4),
-            "val_gate_accuracy": round(gate, 4),
+            "loss": round(float(np.mean(losses[-30:])), 4),
+            **{name: round(score, 4) for name, score in scores.items()},
         }
         with (self.directory / "history.jsonl").open("a") as history:
             history.write(json.dumps(line) + "\n")
         logger.info("%s", line)
+
+    def _squares(self, px: int) -> NDArray[np.uint8]:
+        if self._resized is None or self._resized.shape[1] != px:
+            self._resized = resized(self._val, px)
+        return self._resized
 
     def _assign(self, values: list[NDArray[np.float32]]) -> None:
         for weight, value in zip(self.model.weights, values, strict=True):
             weight.assign(value)
 
 
-def validate(model: keras.Model, data: Prepared, px: int) -> tuple[float, float]:
-    """Class accuracy on the tomato photographs, and the gate's on all, at 0.5."""
-    outputs = model.predict(resized(data, px), batch_size=64, verbose=0)
-    tomato = data.labels != NEGATIVE
-    accuracy = float((outputs["logits"].argmax(axis=1) == data.labels)[tomato].mean())
-    return accuracy, float(((outputs["gate"].reshape(-1) > 0) == tomato).mean())
+def validate(model: keras.Model, data: Prepared, images: NDArray[np.uint8]) -> dict[str, float]:
+    """Accuracy over the ten classes in lab and field, and the gate's on all images [N, px, px, 3], at 0.5."""
+    outputs = model.predict(images, batch_size=64, verbose=0)
+    right = outputs["logits"][:, : len(LABELS)].argmax(axis=1) == data.labels
+    known = data.labels >= 0
+    scores = {
+        f"val_{name}_accuracy": float(right[rows].mean())
+        for name, rows in (("lab", known & ~data.field), ("field", known & data.field))
+        if rows.any()
+    }
+    gate = (outputs["gate"].reshape(-1) > 0) == (data.labels != NEGATIVE)
+    return {**scores, "val_gate_accuracy": float(gate.mean())}

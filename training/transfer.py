@@ -8,8 +8,9 @@ import numpy as np
 from schemas.card import ModelCard
 from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network, load_weights
 from training.evaluation import find_model
+from training.lite0 import load_lite0
 
-SCRATCH, IMAGENET = "scratch", "imagenet"
+SCRATCH, IMAGENET, LITE0 = "scratch", "imagenet", "lite0"
 
 
 def initialise(network: keras.Model, init: str, models: Path) -> None:
@@ -18,24 +19,36 @@ def initialise(network: keras.Model, init: str, models: Path) -> None:
     `imagenet` downloads Keras's; a `.weights.h5` file, of any backend, or a stored model `NAME@VERSION` is read.
     Raises ModelError for a model that is not there.
     """
-    if init == IMAGENET:
+    if init == LITE0:
+        load_lite0(backbone_of(network))
+    elif init == IMAGENET:
         load_backbone(network, BACKBONES[network.name](include_top=False, weights="imagenet"))
     elif init.endswith(".weights.h5"):
         stored = build_network(network.name)  # a file names layers by class, and training replaces classes
         stored.load_weights(init)
         network.set_weights(stored.get_weights())
     elif init != SCRATCH:
-        directory = find_model(init, models)
-        ModelCard.load(directory)
-        load_weights(network, directory)
+        _continue(network, stored_network(init, models))
 
 
 def stored_network(reference: str, models: Path) -> keras.Model:
     """The network of a stored model `NAME@VERSION`, in the precision set now. Raises ModelError where there is none."""
     directory = find_model(reference, models)
-    network = build_network(ModelCard.load(directory).architecture)
+    card = ModelCard.load(directory)
+    network = build_network(card.architecture, outputs=len(card.labels))
     load_weights(network, directory)
     return network
+
+
+def _continue(network: keras.Model, stored: keras.Model) -> None:
+    """Copy all weights; logits that the stored network lacks keep their first ones."""
+    for layer, other in zip(network.layers, stored.layers, strict=True):
+        weights = other.get_weights()
+        if layer.name == "evidence":
+            for ours, theirs in zip(fresh := layer.get_weights(), weights, strict=True):
+                ours[..., : theirs.shape[-1]] = theirs
+            weights = fresh
+        layer.set_weights(weights)
 
 
 def load_backbone(network: keras.Model, pretrained: keras.Model) -> None:

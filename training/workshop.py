@@ -1,13 +1,14 @@
 """Where training works, and its steps there."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.ablation import VARIANTS, Ablation, ablation_table
 from training.dataset import DatasetError
-from training.layout import splits
+from training.layout import collections, splits
 from training.prepared import Prepared, prepare
 from training.recipe import RECIPES, Recipe
 from training.release import Release
@@ -30,21 +31,20 @@ class Workshop:
     """`<name>/<version>` each."""
 
     def prepare(self, *, again: bool) -> None:
-        """Decode the photographs of every split, or of those that are not prepared yet."""
-        for split, source in splits(self.leaves).items():
+        """Decode the images of train and val, or of those that are not prepared yet."""
+        found = collections(self.leaves)
+        for split in ("train", "val"):
             if again or not Prepared.there(self._data(split)):
-                prepare(source, self._data(split))
+                prepare(self.leaves, found, split, self._data(split))
 
-    def train(self, architecture: str, minutes: float, init: str, teachers: Sequence[str], threads: int = 0) -> None:
-        """Train one network; a run by another recipe makes way."""
+    def train(self, architecture: str, changes: Mapping[str, Any], threads: int = 0) -> None:
+        """Train one network by its recipe with these changes; a run by another recipe makes way."""
         limit(threads)
         run = self._run(architecture)
-        recipe = RECIPES[architecture].model_copy(update={"init": init, "teachers": tuple(teachers)})
-        if "@" in init:
-            recipe = recipe.continued(init, recipe.teachers)
+        recipe = RECIPES[architecture].model_copy(update=dict(changes))
         train, val = (Prepared.load(self._data(split)) for split in ("train", "val"))
         recipe.make_way(run)
-        trainer = Trainer(recipe, train, val, run, minutes * 60, self.models)
+        trainer = Trainer(recipe, train, val, run, self.models)
         try:
             trainer.run()
         finally:
@@ -59,12 +59,17 @@ class Workshop:
         )
 
     def calibrate(self, architecture: str, version: str) -> None:
-        """Fit a model's temperatures and thresholds, and score it on every split there is."""
-        sources = splits(self.leaves)
+        """Fit a model's temperatures and thresholds, and score it on every split there is, the field's apart."""
+        found = collections(self.leaves)
         release = self.release(architecture, version)
-        release.calibrate(sources)
-        scored = {split: (source, "openvino") for split, source in sources.items() if split != "train"}
-        if test := sources.get("test"):
+        release.calibrate(found)
+        scored = {
+            split if one.lab else f"{one.name}_{split}": (source, "openvino")
+            for one in found
+            for split, source in one.splits().items()
+            if split != "train"
+        }
+        if test := found[0].splits().get("test"):
             scored["test_float"] = test, "tensorflow"
             with suppress(DatasetError):  # no scenes to swap in
                 scored["test_swapped"] = swap_backgrounds(test, self._data("test_swapped")), "openvino"

@@ -1,6 +1,7 @@
 """The networks: the one place where their architecture stands. Backend-neutral Keras 3, no other dependency.
 
-image uint8 [N, px, px, 3] RGB -> logits float32 [N, 10], gate float32 [N], evidence float32 [N, h, w, 10].
+image uint8 [N, px, px, 3] RGB -> logits float32 [N, 11], gate float32 [N], evidence float32 [N, h, w, 11]: the ten
+labels, and a tomato leaf with any other problem (models up to version 5 have the ten only).
 
 The head is a 1x1 convolution followed by global average pooling, so `evidence` is an exact class activation map:
 its spatial mean is `logits` (Lin et al. 2013, arXiv:1312.4400; Zhou et al. 2016, arXiv:1512.04150).
@@ -17,7 +18,7 @@ import keras
 import numpy as np
 
 from schemas.card import WEIGHTS_FILE
-from schemas.labels import LABELS
+from schemas.labels import OUTPUTS
 
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
@@ -32,9 +33,13 @@ BATCH_NORM_MOMENTUM: Final = 0.93
 
 
 def build_network(
-    architecture: str, *, px: int | None = None, replace: Mapping[type[Any], type[Any]] = MappingProxyType({})
+    architecture: str,
+    *,
+    outputs: int = len(OUTPUTS),
+    px: int | None = None,
+    replace: Mapping[type[Any], type[Any]] = MappingProxyType({}),
 ) -> keras.Model:
-    """Return the network with fresh weights. `px=None` accepts any side that is a multiple of 32.
+    """Return the network with fresh weights and so many logits. `px=None` accepts any side that is a multiple of 32.
 
     `replace` maps layer classes to ones with the same weights (training has faster ones).
     Raises KeyError for an unknown architecture.
@@ -43,7 +48,7 @@ def build_network(
     backbone = _backbone(architecture, replace)
     features = backbone(_centre(architecture, image))
     features = keras.layers.Activation("linear", dtype="float32", name="features")(features)
-    evidence = keras.layers.Conv2D(len(LABELS), 1, dtype="float32", name="evidence")(features)
+    evidence = keras.layers.Conv2D(outputs, 1, dtype="float32", name="evidence")(features)
     logits = keras.layers.GlobalAveragePooling2D(dtype="float32", name="logits")(evidence)
     pooled = keras.layers.GlobalAveragePooling2D(dtype="float32", name="pooled")(features)
     gate = keras.layers.Dense(1, dtype="float32", name="gate_dense")(pooled)

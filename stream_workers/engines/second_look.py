@@ -9,7 +9,7 @@ from PIL import Image
 
 from schemas.card import Calibration
 from stream_workers.engines.engine import Engine, Images, Outputs
-from stream_workers.probabilities import of_labels, of_leaf
+from stream_workers.probabilities import of_leaf, of_problems
 
 MIDDLE: Final = 0.85
 """Share of the side that the second look sees."""
@@ -52,7 +52,7 @@ class SecondLook:
         """Positions of the leaves whose label, the largest softmax, is not sure enough."""
         calibration = self._calibration
         leaf = of_leaf(outputs.gate, calibration) >= calibration.gate_threshold
-        confidence = of_labels(outputs.logits, calibration).max(axis=1)
+        confidence = of_problems(outputs.logits, calibration).labels.max(axis=1)
         return np.flatnonzero(leaf & (confidence < calibration.second_look))
 
 

@@ -24,7 +24,7 @@ class TensorFlowEngine:
         px = card.preprocessing.px
         _limit_threads(threads)
         try:
-            model = build_network(card.architecture, px=px)
+            model = build_network(card.architecture, outputs=len(card.labels), px=px)
             load_weights(model, directory)
         except (KeyError, ValueError, OSError) as error:
             msg = f"{card.id} can't be rebuilt by TensorFlow: {error}"
