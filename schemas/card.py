@@ -102,7 +102,10 @@ class ModelCard(BaseModel):
     """Engine name to the largest batch worth computing at once."""
     calibration: Calibration
     metrics: dict[str, SplitMetrics]
-    """`test`, `val`, ...: as served (int8); `test_float`: the float network."""
+    """`test`, `val`, ...: the lab's, as served (int8); `test_float`: the float network; `field_test`, `field_val`: all
+    field photographs."""
+    by_source: dict[str, SplitMetrics] = {}
+    """Source of field photographs -> the figures on its test photographs."""
     drift_baselines: dict[str, Histogram] = {}
     class_shares: dict[str, float] = {}
     """Predicted label mix on the training images."""

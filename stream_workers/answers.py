@@ -12,7 +12,7 @@ from stream_workers.verdicts import verdict
 
 
 def heatmaps(evidence: Floats, labels: npt.NDArray[np.intp]) -> npt.NDArray[np.uint8]:
-    """Evidence [N, h, w, 10 or 11] for one label each [N] -> [N, h, w], 0 (or evidence against it) to 255 (the most)."""
+    """Evidence [N, h, w, C] for one label each [N] -> [N, h, w], 0 (or evidence against it) to 255 (the most)."""
     positive = np.maximum(evidence[np.arange(len(labels)), :, :, labels], 0)
     peaks = positive.max(axis=(1, 2), keepdims=True)
     return np.rint(positive * (255 / np.where(peaks > 0, peaks, 1))).astype(np.uint8)

@@ -1,13 +1,16 @@
-"""What each part of the recipe is worth: the same training without it, from scratch, at one size."""
+"""What each part of the recipe is worth: the same training without it, with one source left out of training."""
 
 import re
 from pathlib import Path
 from typing import Any, Final
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel
 
 from stream_workers.engines import Outputs
+from training.checkpoint import stored_average
 from training.inference import Served
 from training.metrics import metrics
 from training.network import float_network
@@ -16,32 +19,34 @@ from training.recipe import Recipe
 from training.release import UNCALIBRATED
 from training.trainer import Trainer
 
-PX: Final = 64
-BATCH: Final = 32
-"""Small, so that a short training has steps enough."""
-PACE: Final = 0.25
-"""Seconds that a step counts for, about what it takes on two cores: variants are compared after as many steps each."""
-VARIANTS: Final[dict[str, dict[str, float]]] = {
-    "as it is": {},
-    "as it is, drawn anew": {"seed": 1},
+PX: Final = 128
+AS_IT_IS, AGAIN, MEAN = "as it is", "as it is, another seed", "mean of the weights of these two"
+VARIANTS: Final[dict[str, dict[str, Any]]] = {
+    AS_IT_IS: {},
+    AGAIN: {"seed": 1},
+    "last weights, not their average along the run": {"average_decay": 0},
+    "from random weights": {"init": "scratch", "frozen": 0},
+    "all layers from the start, not the head first": {"frozen": 0},
+    "without field photographs": {"field": 0},
+    "without crops of single leaves": {"boxes": False},
+    "cut-out leaves on everyday scenes only": {"wild_scenes": False},
     "leaves on their own desks only": {"background": 0},
-    "colours as they are, no blur, noise or JPEG": {"colour": 0},
-    "classes as often as they come": {"balance": 1},
-    "no photographs mixed": {"mixed": 0},
-    "last weights, not their average": {"average_decay": 0},
-    "gate's loss weighs 0.3 instead of 1": {"gate_weight": 0.3},
+    "160 pixels": {"sizes": ((0.0, 160),)},
 }
 """What is changed -> fields of the recipe. The second says how much is chance."""
 
 
 class Ablated(BaseModel):
-    """One variant's figures, on validation photographs in float, gate and threshold ignored."""
+    """One variant's figures in float; gate and thresholds are ignored."""
 
-    accuracy: float
-    macro_f1: float
-    swapped_accuracy: float
-    """On the same leaves with other backgrounds."""
+    lab: float
+    """Accuracy over the ten labels on the lab's val."""
+    field: float
+    """The same on the field's val, of the sources that were trained on."""
+    left_out: float
+    """The same on all photographs of the source that was not trained on."""
     gate_auroc: float
+    """On the field's val, of all sources."""
 
 
 class Ablation:
@@ -51,53 +56,63 @@ class Ablation:
     """
 
     def __init__(
-        self, recipe: Recipe, train: Prepared, val: Prepared, swapped: Prepared, directory: Path, steps: int
+        self, recipe: Recipe, train: Prepared, val: Prepared, left_out: str, directory: Path, steps: int
     ) -> None:
-        self._recipe = recipe.model_copy(update={"sizes": ((0.0, PX),), "batch": BATCH})
-        self._train, self._val, self._swapped = train, val, swapped
-        self._directory, self._steps = directory, steps
+        self._recipe = recipe.model_copy(update={"sizes": ((0.0, PX),), "steps": steps, "without": (left_out,)})
+        self._train, self._val, self._directory = train, val, directory
+        self._unknown = train.chosen(train.of_sources(left_out) & ~train.boxed)
 
     def figures(self, variant: str) -> Ablated:
         """Train this variant, unless it is done, and score it."""
-        run = self._directory / re.sub(r"\W+", "-", variant)
-        told = run / "figures.json"
-        if not told.exists():
+        run = self._run(variant)
+        done = run / "figures.json"
+        if not done.exists():
             run.mkdir(parents=True, exist_ok=True)
             recipe = self._recipe.model_copy(update=VARIANTS[variant])
-            trainer = Trainer(recipe, self._train, self._val, run, self._steps * PACE, run, PACE)
+            trainer = Trainer(recipe, self._train, self._val, run, run)
             trainer.run()
-            told.write_text(self._score(trainer).model_dump_json())
+            done.write_text(self._score(trainer.average, recipe.px(1.0)).model_dump_json())
             keras.backend.clear_session()
-        return Ablated.model_validate_json(told.read_bytes())
+        return Ablated.model_validate_json(done.read_bytes())
 
-    def _score(self, trainer: Trainer) -> Ablated:
-        network = float_network(self._recipe.architecture, trainer.average, PX)
-        plain, swapped = _figures(network, self._val), _figures(network, self._swapped)
+    def mean(self) -> Ablated:
+        """The figures of the mean of two runs' weights (Wortsman et al. 2022, arXiv:2203.05482)."""
+        averages = [stored_average(self._run(variant))[0] for variant in (AS_IT_IS, AGAIN)]
+        return self._score([np.mean(arrays, axis=0) for arrays in zip(*averages, strict=True)], PX)
+
+    def _run(self, variant: str) -> Path:
+        return self._directory / re.sub(r"\W+", "-", variant)
+
+    def _score(self, weights: list[NDArray[np.float32]], px: int) -> Ablated:
+        network = float_network(self._recipe.architecture, weights, px)
+        known = self._val.of_sources(*self._recipe.without)
+        lab = _figures(network, self._val.chosen(~self._val.field), px)
+        trained = _figures(network, self._val.chosen(self._val.field & ~known), px)
         return Ablated(
-            accuracy=plain["accuracy"],
-            macro_f1=plain["macro_f1"],
-            swapped_accuracy=swapped["accuracy"],
-            gate_auroc=plain["gatekeeper_auroc"],
+            lab=lab["accuracy"],
+            field=trained["accuracy"],
+            left_out=_figures(network, self._unknown, px)["accuracy"],
+            gate_auroc=trained["gatekeeper_auroc"],
         )
 
 
-def ablation_table(architecture: str, steps: int, found: dict[str, Ablated]) -> str:
+def ablation_table(architecture: str, steps: int, left_out: str, found: dict[str, Ablated]) -> str:
     """Markdown, one row a variant."""
-    command = f"python -m training ablate {architecture} --steps {steps}"
+    command = f"python -m training ablate {architecture} --steps {steps} --without {left_out}"
     lines = [
         f"# What parts of the recipe are worth: {architecture}\n",
-        f"Made by `{command}`: from scratch, {PX} pixels, batches of {BATCH}, so many steps each,",
-        "scored on val and on the same leaves with other backgrounds.\n",
-        "| variant | accuracy | macro F1 | accuracy on swapped backgrounds | gate AUROC |",
+        f"Made by `{command}`: {PX} pixels, batches of 32, so many steps each, no photograph of {left_out} trained on.",
+        "Accuracy over the ten labels in float: on the lab's val, on the field's, and on all of the source left out.\n",
+        f"| variant | lab | field | {left_out}, not trained on | gate AUROC, field |",
         "|---|---|---|---|---|",
     ]
     for variant, one in found.items():
-        values = (one.accuracy, one.macro_f1, one.swapped_accuracy, one.gate_auroc)
+        values = (one.lab, one.field, one.left_out, one.gate_auroc)
         lines.append(f"| {variant} | " + " | ".join(f"{value:.3f}" for value in values) + " |")
     return "\n".join(lines) + "\n"
 
 
-def _figures(network: keras.Model, data: Prepared) -> dict[str, Any]:
-    said = network.predict(resized(data, PX), batch_size=64, verbose=0)
-    outputs = Outputs(said["logits"], said["gate"].reshape(-1), said["evidence"])
+def _figures(network: keras.Model, data: Prepared, px: int) -> dict[str, Any]:
+    answers = network.predict(resized(data, px), batch_size=64, verbose=0)
+    outputs = Outputs(answers["logits"], answers["gate"].reshape(-1), answers["evidence"])
     return metrics(Served(outputs, data.labels, [], []), UNCALIBRATED)

@@ -84,7 +84,7 @@ def _temperature(sets: list[Served]) -> float:
 
 def _judged(served: Served) -> NDArray[np.bool_]:
     """Which images show a class that the logits know."""
-    return served.tomato & (_classes(served) < served.outputs.logits.shape[1])
+    return np.asarray(served.tomato & (_classes(served) < served.outputs.logits.shape[1]))
 
 
 def _gate_temperature(sets: list[Served]) -> float:

@@ -106,24 +106,30 @@ def calibrate(
 @app.command()
 def ablate(
     architecture: Architecture,
-    steps: Annotated[int, typer.Option(min=1, help="Of 32 photographs, for each variant.")] = 2000,
+    steps: Annotated[int, typer.Option(min=1, help="Of 32 images, for each variant.")] = 1000,
+    without: Annotated[
+        str, typer.Option(help="Source to leave out of training, as the manifests call it.")
+    ] = "tom2024",
     leaves: Leaves = LEAVES,
     threads: Threads = 0,
 ) -> None:
     """Train the recipe and variants without one part of it; the table goes to training/reports/."""
-    _workshop(leaves).ablate(architecture, steps, threads, REPORTS / f"ablation-{architecture}.md")
+    _workshop(leaves).ablate(architecture, steps, without, threads, REPORTS / f"ablation-{architecture}.md")
 
 
 @app.command("all")
-def everything(minutes: Minutes = 180, leaves: Leaves = LEAVES) -> None:
-    """Prepare, train both networks from scratch, then again with both as teachers; export, calibrate and report.
+def everything(
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps of each training; default: the recipes'.")] = None,
+    leaves: Leaves = LEAVES,
+) -> None:
+    """Prepare; train EfficientNetB0, then ResNet50 with it as teacher; export, calibrate and report.
 
     The models come to models/ when all is done, under the next version number. What a killed run has made is not made
     again.
     """
     from training.rounds import Rounds
 
-    Rounds(_workshop(leaves), minutes, REPORTS).run()
+    Rounds(_workshop(leaves), steps, REPORTS).run()
 
 
 @app.command()

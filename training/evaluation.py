@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -38,18 +38,18 @@ def version_key(version: str) -> list[tuple[int, str]]:
 
 
 def evaluate(
-    source: Path, directory: Path, engine: str = "openvino", origins: Mapping[str, str] | None = None
+    sources: Sequence[Path], directory: Path, engine: str = "openvino", origins: Mapping[str, str] | None = None
 ) -> dict[str, object]:
-    """All figures of one model on a folder or zip of `<label>/*`; `bad_file_names` says what was skipped and why.
+    """All figures of one model on folders or zips of `<label>/*`; `bad_file_names` says what was skipped and why.
 
     With `origins`, path -> source, `by_source` has the same figures for each source. Raises LeafError where no image
     is of one of the ten labels.
     """
     card = ModelCard.load(directory)
     loaded = load_engine(engine, directory, card, threads=os.cpu_count() or 1)
-    served = serve(source, loaded, card.preprocessing.px)
+    served = Served.joined([serve(source, loaded, card.preprocessing.px) for source in sources])
     if not served.known.any():
-        msg = f"no image of {source} is of one of the ten labels"
+        msg = f"no image of {', '.join(map(str, sources))} is of one of the ten labels"
         raise LeafError(msg, f"The labels are {', '.join(LABELS)}.")
     figures = {**metrics(served, card.calibration), "bad_file_names": served.bad}
     return figures if origins is None else {**figures, "by_source": by_source(served, card.calibration, origins)}

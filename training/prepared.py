@@ -5,9 +5,9 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +17,10 @@ from rich.progress import track
 from schemas.errors import ImageError, ImageTooLargeError, NotAnImageError
 from schemas.normalisation import decode
 from stream_workers.decoding import centre_square
+from training.classname import label_of
 from training.cutouts import leaf_mask
 from training.dataset import DatasetError, Photograph, index_of, photographs, usable
 from training.dataset import count as count_files
-from training.classname import label_of
 from training.layout import Box, Collection, leaf_boxes
 
 logger = logging.getLogger(__name__)
@@ -76,8 +76,10 @@ class Prepared:
 
     def chosen(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Prepared":
         """Some of the images, by position or mask."""
-        columns = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Prepared(**{k: v[rows] if isinstance(v, np.ndarray) else v for k, v in columns.items()})
+        arrays: dict[str, Any] = {
+            name: value[rows] for name, value in vars(self).items() if isinstance(value, np.ndarray)
+        }
+        return replace(self, **arrays)
 
     def of_sources(self, *names: str) -> NDArray[np.bool_]:
         """[N], which images come from these sources. Raises DatasetError for one that does not occur."""
@@ -96,7 +98,7 @@ class _Row(NamedTuple):
     cut: bool
 
 
-def prepare(leaves: Path, collections: list[Collection], split: str, directory: Path) -> Prepared:
+def prepare(collections: list[Collection], split: str, directory: Path) -> Prepared:
     """Decode and cut out every image of one split; what can't be decoded is skipped with a warning.
 
     Leaf boxes give crops beside whole images, in train only. `about.json` is written last. Raises DatasetError where
@@ -105,7 +107,7 @@ def prepare(leaves: Path, collections: list[Collection], split: str, directory: 
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "about.json").unlink(missing_ok=True)
     digest = hashlib.sha256()
-    boxes = leaf_boxes(leaves) if split == "train" else {}
+    boxes = leaf_boxes(collections) if split == "train" else {}
     count = sum(count_files(one.splits()[split]) for one in collections if split in one.splits())
     count += sum(map(len, boxes.values()))
     rgba = np.lib.format.open_memmap(directory / "rgba.npy", "w+", np.uint8, (count, SIDE, SIDE, 4))
@@ -117,7 +119,7 @@ def prepare(leaves: Path, collections: list[Collection], split: str, directory: 
         rgba[len(kept), ..., 3] = 0 if mask is None else mask
         kept.append((index_of(row.label), row.image.width / row.image.height, row.source, row.field, row.boxed))
     if not kept:
-        msg = f"{leaves} holds no photograph of {split} in a folder named by a class"
+        msg = f"{collections[0].folder} holds no photograph of {split} in a folder named by a class"
         raise DatasetError(msg, "Name the folders as PlantVillage does, such as Tomato___Late_blight.")
     rgba.flush()
     labels, aspects, origins, field, boxed = zip(*kept, strict=True)

@@ -1,7 +1,7 @@
 """Making a model that workers load: files, calibration, figures and card."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from stream_workers.engines.second_look import SecondLook
 from training.calibration import Looks, fit
 from training.checkpoint import stored_average
 from training.drift import baselines
-from training.evaluation import evaluate
+from training.evaluation import UNKNOWN, evaluate
 from training.export import export
 from training.fingerprint import code_fingerprint
 from training.inference import Served, serve
@@ -27,6 +27,8 @@ from training.recipe import Recipe
 CALIBRATION_IMAGES = 320
 """Training photographs whose activations set the int8 ranges."""
 BATCH_CEILING = {"openvino": 32, "tensorflow": 32}
+FEWEST_OF_A_SOURCE = 30
+"""Images of the ten labels from which on a source's figures say something."""
 UNCALIBRATED = Calibration(temperature=1, confidence_threshold=0, gate_temperature=1, gate_threshold=0.5)
 LOOKING_TWICE = Calibration(temperature=1, confidence_threshold=0, second_look=1, gate_temperature=1, gate_threshold=0)
 """At everything."""
@@ -98,16 +100,21 @@ class Release:
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})
         )
 
-    def score(self, sources: dict[str, tuple[Path, str]]) -> ModelCard:
-        """Put the figures of each split, a folder or zip judged by an engine, into the card."""
+    def score(self, name: str, sources: Sequence[Path], engine: str = "openvino") -> ModelCard:
+        """Put the figures on these folders or zips, judged by an engine, into the card, as the split `name`."""
         card = ModelCard.load(self.directory)
+        measured = _kept(evaluate(sources, self.directory, engine))
+        return self._save(card.model_copy(update={"metrics": {**card.metrics, name: measured}}))
+
+    def score_sources(self, sources: Sequence[Path], origins: Mapping[str, str]) -> ModelCard:
+        """Put the figures of each source (path -> source) that has images enough into the card."""
+        card = ModelCard.load(self.directory)
+        figures = evaluate(sources, self.directory, origins=origins)["by_source"]
+        assert isinstance(figures, dict)
         measured = {
-            split: SplitMetrics.model_validate(
-                {key: value for key, value in evaluate(source, self.directory, engine).items() if key in KEPT}
-            )
-            for split, (source, engine) in sources.items()
+            name: _kept(one) for name, one in figures.items() if _judged(one) >= FEWEST_OF_A_SOURCE and name != UNKNOWN
         }
-        return self._save(card.model_copy(update={"metrics": {**card.metrics, **measured}}))
+        return self._save(card.model_copy(update={"by_source": measured}))
 
     def publish(self, directory: Path) -> ModelCard:
         """Copy it to `<models>/<name>/<another version>`; the card comes last, and without it no worker looks there."""
@@ -120,6 +127,17 @@ class Release:
         partial.write_text(card.model_dump_json(indent=1) + "\n")
         partial.replace(self.directory / CARD_FILE)
         return card
+
+
+def _judged(figures: Mapping[str, object]) -> int:
+    """How many images are of one of the ten labels."""
+    confusion = figures.get("confusion", [])
+    assert isinstance(confusion, list)
+    return sum(map(sum, confusion))
+
+
+def _kept(figures: Mapping[str, object]) -> SplitMetrics:
+    return SplitMetrics.model_validate({key: value for key, value in figures.items() if key in KEPT})
 
 
 KEPT = frozenset(SplitMetrics.model_fields)

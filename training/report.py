@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from schemas.card import CARD_FILE, ModelCard
+from schemas.card import CARD_FILE, ClassMetrics, ModelCard
 from schemas.errors import ModelError
 from schemas.labels import DISPLAY_NAMES, LABELS
 from stream_workers.engines import load_engine
@@ -16,7 +16,7 @@ from stream_workers.probabilities import of_leaf, of_problems
 from training import plots
 from training.evaluation import find_model
 from training.inference import Served, pixels, serve
-from training.layout import splits
+from training.layout import collections
 from training.metrics import expected_calibration_error, metrics
 from training.tracking import read_history
 
@@ -29,7 +29,7 @@ def write_reports(models: Path, work: Path, leaves: Path, reports: Path) -> None
     Only of that one the training's history may still be under `work`. Judged on test, or on val where there is no test.
     Raises ModelError where a model has not been scored there.
     """
-    sources = splits(leaves)
+    sources = collections(leaves)[0].splits()
     judged = "test" if "test" in sources else "val"
     for name in sorted({path.parent.parent.name for path in models.glob(f"*/*/{CARD_FILE}")}):
         directory = find_model(name, models)
@@ -45,8 +45,8 @@ def _report(card: ModelCard, directory: Path, sources: dict[str, Path], judged: 
     engine = load_engine("openvino", directory, card, threads=os.cpu_count() or 1)
     served = serve(sources[judged], engine, card.preprocessing.px)
     figures = metrics(served, card.calibration)
-    probabilities = of_problems(served.outputs.logits[served.tomato], card.calibration).labels
-    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == served.labels[served.tomato]
+    probabilities = of_problems(served.outputs.logits[served.known], card.calibration).labels
+    confidence, correct = probabilities.max(axis=1), probabilities.argmax(axis=1) == served.labels[served.known]
     title = f"{card.id}, {judged}"
     plots.confusion(np.array(figures["confusion"]), title, out / "confusion.png")
     ece = expected_calibration_error(confidence, correct)
@@ -73,11 +73,15 @@ def _rounds(run: Path) -> list[dict[str, float]]:
 
 
 def _splits_table(card: ModelCard) -> list[str]:
-    columns = ("images", "accuracy", "macro_f1", "weighted_f1", "ece", "coverage", "selective_accuracy",
-               "gatekeeper_auroc", "gatekeeper_false_reject", "gatekeeper_false_accept")  # fmt: skip
-    lines = ["| split | " + " | ".join(column.replace("_", " ") for column in columns) + " |"]
+    columns = ("images", "accuracy", "macro_f1", "ece", "coverage", "selective_accuracy", "coverage_likely",
+               "likely_accuracy", "other_diagnosed", "gatekeeper_auroc", "gatekeeper_false_reject",
+               "gatekeeper_false_accept")  # fmt: skip
+    lines = [
+        "| split, or source of field photographs | " + " | ".join(name.replace("_", " ") for name in columns) + " |"
+    ]
     lines.append("|---" * (len(columns) + 1) + "|")
-    for split, measured in card.metrics.items():
+    sources = {f"field_test: {name}": measured for name, measured in card.by_source.items()}
+    for split, measured in {**card.metrics, **sources}.items():
         values = [getattr(measured, column) for column in columns]
         shown = ["" if v is None else str(v) if isinstance(v, int) else f"{v:.4f}" for v in values]
         lines.append(f"| {split} | " + " | ".join(shown) + " |")
@@ -87,13 +91,20 @@ def _splits_table(card: ModelCard) -> list[str]:
 def _classes_table(card: ModelCard, judged: str) -> list[str]:
     lines = [
         f"{judged.capitalize()}, as served:\n",
-        "| class | precision | recall | F1 | photographs |",
-        "|---|---|---|---|---|",
+        "| class | precision | recall | F1 | images | field: precision | recall | F1 | images |",
+        "|---" * 9 + "|",
     ]
+    field = card.metrics[f"field_{judged}"].per_class if f"field_{judged}" in card.metrics else {}
     for label, one in card.metrics[judged].per_class.items():
-        name = DISPLAY_NAMES[label]
-        lines.append(f"| {name} | {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |")
+        pair = "".join(_class_cells(measured) for measured in (one, field.get(label)))
+        lines.append(f"| {DISPLAY_NAMES[label]} |{pair}")
     return [*lines, ""]
+
+
+def _class_cells(one: ClassMetrics | None) -> str:
+    if one is None or not one.support:
+        return " | | | 0 |"
+    return f" {one.precision:.3f} | {one.recall:.3f} | {one.f1:.3f} | {one.support} |"
 
 
 def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
@@ -102,7 +113,7 @@ def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
     judged: dict[tuple[str, int], list[int]] = defaultdict(list)
     probabilities = of_problems(field.outputs.logits, card.calibration).labels
     for index, (path, label) in enumerate(zip(field.paths, field.labels, strict=True)):
-        if not field.tomato[index]:
+        if not field.known[index]:
             continue
         judged[groups.get(path, path), int(label)].append(index)
     right = defaultdict(list)
@@ -110,7 +121,7 @@ def _field_table(card: ModelCard, field: Served, source: Path) -> list[str]:
         right[label].append(int(probabilities[members].mean(axis=0).argmax()) == label)
     gate = of_leaf(field.outputs.gate, card.calibration) >= card.calibration.gate_threshold
     sure = probabilities.max(axis=1) >= card.calibration.confidence_threshold
-    answered = (gate & sure)[field.tomato].mean()
+    answered = (gate & sure)[field.known].mean()
     lines = ["Field photographs, each leaf group counted once:\n", "| class | leaf groups | right |", "|---|---|---|"]
     lines += [f"| {DISPLAY_NAMES[LABELS[k]]} | {len(v)} | {sum(v)} |" for k, v in sorted(right.items())]
     answers = [answer for values in right.values() for answer in values]
@@ -127,11 +138,11 @@ def _leaf_groups(source: Path) -> dict[str, str]:
 
 
 def _examples(card: ModelCard, served: Served, source: Path) -> list[tuple[np.ndarray, np.ndarray, str]]:
-    chosen = np.random.default_rng(1).permutation(np.flatnonzero(served.tomato))[:EXAMPLES]
+    chosen = np.random.default_rng(1).permutation(np.flatnonzero(served.known))[:EXAMPLES]
     images = pixels(source, {served.paths[index] for index in chosen}, card.preprocessing.px)
     examples = []
     for index in chosen:
-        said = int(served.outputs.logits[index].argmax())
+        said = int(served.outputs.logits[index, : len(LABELS)].argmax())
         truth = LABELS[served.labels[index]]
         caption = LABELS[said] if LABELS[said] == truth else f"{LABELS[said]}\n(is {truth})"
         examples.append((images[served.paths[index]], served.outputs.evidence[index, ..., said], caption))

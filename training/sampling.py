@@ -155,9 +155,7 @@ class Sampler:
 class _Pool:
     """Images of the lab or the field, by class and source."""
 
-    def __init__(
-        self, data: Prepared, rows: NDArray[np.intp], balance: float, random: np.random.Generator
-    ) -> None:
+    def __init__(self, data: Prepared, rows: NDArray[np.intp], balance: float, random: np.random.Generator) -> None:
         self.filled = bool((data.labels[rows] != NEGATIVE).any())
         self._random = random
         groups: dict[tuple[int, int], list[int]] = {}

@@ -29,7 +29,7 @@ def evaluate(
     from training.evaluation import find_model, read_origins
 
     origins = read_origins(by_source) if by_source else None
-    figures = evaluate_model(path, find_model(model, models), engine, origins)
+    figures = evaluate_model([path], find_model(model, models), engine, origins)
     if as_json:
         sys.stdout.write(json.dumps(figures) + "\n")
     else:

@@ -5,27 +5,33 @@ from pathlib import Path
 from schemas.card import CARD_FILE, ModelCard, SplitMetrics
 from schemas.errors import LeafError
 
-COLUMNS = {
+PAIRS = {
     "accuracy": "accuracy",
     "macro F1": "macro_f1",
     "ECE": "ece",
-    "coverage": "coverage",
-    "accuracy when answered": "selective_accuracy",
-    "gatekeeper AUROC": "gatekeeper_auroc",
+    "`diagnosed`": "coverage",
+    "right of these": "selective_accuracy",
+    "`diagnosed` or `likely`": "coverage_likely",
+    "right of these ": "likely_accuracy",
+    "gate AUROC": "gatekeeper_auroc",
+    "gate: false reject": "gatekeeper_false_reject",
+    "gate: false accept": "gatekeeper_false_accept",
+    "other problem called `diagnosed`": "other_diagnosed",
 }
+"""Row -> figure; each is given for lab and field."""
 
 
 def model_table(models: Path) -> str:
-    """Markdown: one row for each model, on test as served, with the float and background-swapped accuracy beside it."""
-    lines = [
-        f"| model | px | {' | '.join(COLUMNS)} | accuracy in float | accuracy on swapped backgrounds |",
-        "|---" * (len(COLUMNS) + 4) + "|",
-    ]
-    for path in sorted(models.glob(f"*/*/{CARD_FILE}")):
-        card = ModelCard.load(path.parent)
-        cells = [_cell(card.metrics.get("test"), field) for field in COLUMNS.values()]
-        cells += [_cell(card.metrics.get(split), "accuracy") for split in ("test_float", "test_swapped")]
-        lines.append(f"| {card.id} | {card.preprocessing.px} | {' | '.join(cells)} |")
+    """Markdown: a column pair, lab and field, for each model, as served, on test."""
+    cards = [ModelCard.load(path.parent) for path in sorted(models.glob(f"*/*/{CARD_FILE}"))]
+    heads = [f"{card.id}, {place}" for card in cards for place in (f"{card.preprocessing.px} px, lab", "field")]
+    lines = [f"| on test | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
+    for row, figure in PAIRS.items():
+        cells = [_cell(card.metrics.get(split), figure) for card in cards for split in ("test", "field_test")]
+        lines.append(f"| {row.strip()} | {' | '.join(cells)} |")
+    for row, split in (("accuracy in float", "test_float"), ("accuracy on swapped backgrounds", "test_swapped")):
+        cells = [cell for card in cards for cell in (_cell(card.metrics.get(split), "accuracy"), "")]
+        lines.append(f"| {row} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
@@ -39,6 +45,6 @@ def insert(text: str, table: str) -> str:
     return f"{text[:start]}{first_line}\n{table}{text[end:]}"
 
 
-def _cell(measured: SplitMetrics | None, field: str) -> str:
-    value = getattr(measured, field, None)
+def _cell(measured: SplitMetrics | None, figure: str) -> str:
+    value = getattr(measured, figure, None)
     return "-" if value is None else f"{value:.3f}"

@@ -117,8 +117,9 @@ class Trainer:
     def _recalibrate(self, sampler: Sampler) -> None:
         """Let the normalisation statistics follow activations that are not those of the pretrained network."""
         backbone_of(self.network).trainable = True
-        for inputs, *_ in self._batches(sampler, RECALIBRATION, self.recipe.px(0)):
-            self.model(inputs["image"], training=True)
+        for _ in range(RECALIBRATION):
+            drawn, _ = sampler.batch(self.recipe.batch, Strength.at(0))
+            self.model(self._augmentation(drawn, self.recipe.px(0)), training=True)
         backbone_of(self.network).trainable = not self.frozen
         self.average[:] = [np.array(keras.ops.convert_to_numpy(weight)) for weight in self.model.weights]
 
@@ -156,11 +157,9 @@ class Trainer:
         for _ in range(steps):
             drawn, targets = sampler.batch(recipe.batch, strength)
             tomato = drawn["tomato"].astype(np.float32)
-            inputs = {"image": self._augmentation(drawn, px)}
-            if self._teachers:
-                inputs["tomato"] = tomato
+            images = self._augmentation(drawn, px)
             yield (
-                inputs,
+                {"image": images, "tomato": tomato} if self._teachers else images,
                 {"logits": targets, "gate": tomato[:, None]},
                 {"logits": tomato, "gate": np.ones_like(tomato)},
             )

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from schemas.card import ModelCard
+from schemas.card import CARD_FILE, ModelCard
 from stream_workers.engines.networks import BACKBONES, IMAGENET_STD, build_network, load_weights
 from training.evaluation import find_model
 from training.lite0 import load_lite0
@@ -16,7 +16,8 @@ SCRATCH, IMAGENET, LITE0 = "scratch", "imagenet", "lite0"
 def initialise(network: keras.Model, init: str, models: Path) -> None:
     """Give a fresh network its first weights; `scratch` leaves it as it is.
 
-    `imagenet` downloads Keras's; a `.weights.h5` file, of any backend, or a stored model `NAME@VERSION` is read.
+    `imagenet` downloads Keras's; a `.weights.h5` file, of any backend, or a stored model
+    (`NAME@VERSION`, or its folder) is read.
     Raises ModelError for a model that is not there.
     """
     if init == LITE0:
@@ -32,8 +33,11 @@ def initialise(network: keras.Model, init: str, models: Path) -> None:
 
 
 def stored_network(reference: str, models: Path) -> keras.Model:
-    """The network of a stored model `NAME@VERSION`, in the precision set now. Raises ModelError where there is none."""
-    directory = find_model(reference, models)
+    """The network of a stored model, `NAME@VERSION` or its folder, in the precision set now.
+
+    Raises ModelError where there is none.
+    """
+    directory = Path(reference) if Path(reference, CARD_FILE).exists() else find_model(reference, models)
     card = ModelCard.load(directory)
     network = build_network(card.architecture, outputs=len(card.labels))
     load_weights(network, directory)

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.ablation import VARIANTS, Ablation, ablation_table
+from training.ablation import AGAIN, MEAN, VARIANTS, Ablation, ablation_table
 from training.dataset import DatasetError
-from training.layout import collections, splits
+from training.layout import collections
 from training.prepared import Prepared, prepare
 from training.recipe import RECIPES, Recipe
 from training.release import Release
@@ -35,7 +35,7 @@ class Workshop:
         found = collections(self.leaves)
         for split in ("train", "val"):
             if again or not Prepared.there(self._data(split)):
-                prepare(self.leaves, found, split, self._data(split))
+                prepare(found, split, self._data(split))
 
     def train(self, architecture: str, changes: Mapping[str, Any], threads: int = 0) -> None:
         """Train one network by its recipe with these changes; a run by another recipe makes way."""
@@ -59,38 +59,40 @@ class Workshop:
         )
 
     def calibrate(self, architecture: str, version: str) -> None:
-        """Fit a model's temperatures and thresholds, and score it on every split there is, the field's apart."""
-        found = collections(self.leaves)
+        """Fit a model's temperatures and thresholds; score it on every split there is, lab and field apart."""
+        lab, *field = collections(self.leaves)
         release = self.release(architecture, version)
-        release.calibrate(found)
-        scored = {
-            split if one.lab else f"{one.name}_{split}": (source, "openvino")
-            for one in found
-            for split, source in one.splits().items()
-            if split != "train"
-        }
-        if test := found[0].splits().get("test"):
-            scored["test_float"] = test, "tensorflow"
+        release.calibrate([lab, *field])
+        for split, source in lab.splits().items():
+            if split != "train":
+                release.score(split, [source])
+        for split in ("val", "test"):
+            if sources := [one.splits()[split] for one in field if split in one.splits()]:
+                release.score(f"field_{split}", sources)
+                if split == "test":
+                    origins = {path: source for one in field for path, (source, _) in one.origins(split).items()}
+                    release.score_sources(sources, origins)
+        if test := lab.splits().get("test"):
+            release.score("test_float", [test], "tensorflow")
             with suppress(DatasetError):  # no scenes to swap in
-                scored["test_swapped"] = swap_backgrounds(test, self._data("test_swapped")), "openvino"
-        release.score(scored)
+                release.score("test_swapped", [swap_backgrounds(test, self._data("test_swapped"))])
 
     def report(self, reports: Path) -> None:
         """Draw plots and tables of each model's newest version."""
         write_reports(self.models, self.work, self.leaves, reports)
 
-    def ablate(self, architecture: str, steps: int, threads: int, report: Path) -> None:
+    def ablate(self, architecture: str, steps: int, left_out: str, threads: int, report: Path) -> None:
         """Train the recipe and variants of it; the report grows with each."""
         limit(threads)
         train, val = (Prepared.load(self._data(split)) for split in ("train", "val"))
-        made = self._data("val_swapped")
-        swapped = prepare(swap_backgrounds(splits(self.leaves)["val"], made), made)
-        directory = self.work / "ablation" / architecture / f"{steps}-steps"
-        ablation = Ablation(RECIPES[architecture], train, val, swapped, directory, steps)
+        directory = self.work / "ablation" / architecture / f"{steps}-steps-without-{left_out}"
+        ablation = Ablation(RECIPES[architecture], train, val, left_out, directory, steps)
         found = {}
         for variant in VARIANTS:
             found[variant] = ablation.figures(variant)
-            report.write_text(ablation_table(architecture, steps, found))
+            if variant == AGAIN:
+                found[MEAN] = ablation.mean()
+            report.write_text(ablation_table(architecture, steps, left_out, found))
 
     def release(self, architecture: str, version: str) -> Release:
         """The model of this name and version, which need not be there yet."""

@@ -23,7 +23,7 @@ from schemas.labels import OUTPUTS
 IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
 IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 
-BACKBONES: Final = {
+BACKBONES: Final[dict[str, Any]] = {
     "resnet50": keras.applications.ResNet50,
     "efficientnetb0": keras.applications.EfficientNetB0,
 }

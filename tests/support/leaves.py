@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import LABELS, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
+
+SOURCES = ("north", "south")
+"""Where the field photographs come from, in turn."""
 
 COLOURS = [(30 + 20 * i, 120 + (37 * i) % 90, 20 + (53 * i) % 80) for i in range(len(LABELS))]
 
@@ -49,3 +52,17 @@ def write_split(path: Path, per_class: int, seed: int) -> Path:
         for shot in range(3 * per_class):
             archive.writestr(f"{NOT_TOMATO_LEAF}/{shot}.png", encoded(scene(seed + shot)))
     return path
+
+
+def write_field(path: Path, per_class: int, seed: int) -> list[str]:
+    """A zip of `<label>/<n>.png` of wider pictures on a green ground, other problems among them; returns the names."""
+    names = []
+    with zipfile.ZipFile(path, "w") as archive:
+        for index, label in enumerate((*LABELS, OTHER_TOMATO_PROBLEM, NOT_TOMATO_LEAF)):
+            for shot in range(per_class):
+                picture = scene(seed + shot) if label == NOT_TOMATO_LEAF else leaf(index % 10, seed + shot)
+                wide = np.full((128, 160, 3), (60, 110, 50), np.uint8)
+                wide[:, 16:144] = picture
+                names.append(f"{label}/{shot}.png")
+                archive.writestr(names[-1], encoded(wide))
+    return names

@@ -1,56 +1,55 @@
 """Synthetic data, and a network small enough to train in seconds."""
 
+import functools
+import itertools
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from leaves import write_split
+from leaves import SOURCES, write_field, write_split
+from tiny import known_to_networks
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 
 @pytest.fixture(scope="session")
 def leaves(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with train.zip, val.zip and test.zip of synthetic leaves."""
+    """A folder with train.zip, val.zip and test.zip of synthetic leaves, and the same of a field in `wild/`."""
     folder = tmp_path_factory.mktemp("leaves")
+    (folder / "wild").mkdir()
+    rows = []
     for seed, (split, per_class) in enumerate({"train": 8, "val": 4, "test": 4}.items()):
         write_split(folder / f"{split}.zip", per_class, 100 * seed)
+        names = write_field(folder / "wild" / f"{split}.zip", per_class // 2, 50 + 100 * seed)
+        rows += [f"{split},{name},{source},field\n" for name, source in zip(names, itertools.cycle(SOURCES))]
+    (folder / "wild" / "manifest.csv").write_text("split,path,source,background\n" + "".join(rows))
     return folder
 
 
+@pytest.fixture(scope="session")
+def prepared(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Prepares a split of `leaves`, once."""
+    from training.layout import collections
+    from training.prepared import prepare
+
+    folder = tmp_path_factory.mktemp("prepared")
+    return functools.cache(lambda split: prepare(collections(leaves), split, folder / split))
+
+
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
+def train(prepared: Callable[[str], Any]) -> Any:
+    return prepared("train")
+
+
+@pytest.fixture
+def val(prepared: Callable[[str], Any]) -> Any:
+    return prepared("val")
+
+
+@pytest.fixture
+def tiny() -> Iterator[str]:
     """Name of an architecture with a few thousand weights, known to the network builder while the test runs."""
-    import keras
-
-    from stream_workers.engines import networks
-
-    def backbone(*, include_top: bool, weights: Any, input_shape: Any) -> Any:
-        image = keras.Input(input_shape)
-        x = keras.layers.Conv2D(16, 5, 4, padding="same", use_bias=False, name="stem")(image)
-        x = keras.layers.BatchNormalization(name="stem_bn")(x)
-        x = keras.layers.Activation("relu")(x)
-        x = keras.layers.Conv2D(32, 3, 4, padding="same", name="deep")(x)
-        x = keras.layers.BatchNormalization(name="deep_bn")(x)
-        return keras.Model(image, keras.layers.Activation("relu")(x), name="backbone")
-
-    monkeypatch.setitem(networks.BACKBONES, "tiny", backbone)
-    return "tiny"
-
-
-@pytest.fixture
-def step_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Training time in which a step takes 20 ms: budgets mean steps, however busy the machine is."""
-    from training.trainer import Trainer
-
-    advance, now = Trainer._advance, 0.0
-
-    def advanced(self: Trainer, model: Any, sampler: Any, steps: int) -> float:
-        nonlocal now
-        now += 0.02 * steps
-        return advance(self, model, sampler, steps)
-
-    monkeypatch.setattr(Trainer, "_advance", advanced)
-    monkeypatch.setattr("training.trainer.time", SimpleNamespace(monotonic=lambda: now))
+    with known_to_networks() as name:
+        yield name

@@ -1,47 +1,31 @@
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-pytest.importorskip("keras")
-
 from training.augmentation import Augmentation
-from training.prepared import SIDE, Prepared, prepare
-from training.sampling import INPUTS, Sampler
+from training.prepared import SIDE, Prepared
+from training.recipe import Recipe
+from training.sampling import Sampler
 from training.strength import Strength
 
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras 3.15, NumPy 2.4
-
-STILL = Strength(smallest_crop=1, turn=0, colour=0, background=0, degrade=0, mixed=0)
-
-
-@pytest.fixture(scope="module")
-def train(leaves: Path, tmp_path_factory: pytest.TempPathFactory) -> Prepared:
-    return prepare(leaves / "train.zip", tmp_path_factory.mktemp("prepared"))
+RECIPE = Recipe(architecture="tiny", steps=1, learning_rate=1, field=0)
+STILL = Strength(smallest_crop=1, smallest_field_crop=1, turn=0, colour=0, background=0, degrade=0, mixed=0)
 
 
 @pytest.fixture
 def still(train: Prepared) -> dict[str, Any]:
     """Four tomato leaves as they are."""
-    drawn, _ = Sampler(train, seed=0).batch(4, STILL)
-    leaf = np.flatnonzero(train.labels >= 0)[[0, 9, 20, 33]].astype(np.int32)
-    upright = np.tile(np.array([[SIDE, 0, SIDE / 2], [0, SIDE, SIDE / 2]], np.float32), (4, 1, 1))
-    ones = np.ones(4, np.float32)
+    drawn, _ = Sampler(train, RECIPE).batch(4, STILL)
+    leaf = np.flatnonzero((train.labels >= 0) & ~train.field)[[0, 9, 20, 33]]
+    upright = np.tile(np.array([[SIDE, 0, SIDE / 2], [0, SIDE, SIDE / 2]]), (4, 1, 1))
+    ones = np.ones(4)
     return {**drawn, "leaf": leaf, "warp": upright, "present": ones, "pasted": 0 * ones, "shade": 0 * ones}
 
 
 def changed(train: Prepared, drawn: dict[str, Any], px: int = SIDE, **changes: Any) -> Any:
-    arrays = {name: np.full(4, value, np.float32) for name, value in changes.items() if np.isscalar(value)}
-    images = Augmentation(train.rgba)({**drawn, **changes, **arrays}, px=px)
-    return np.asarray(images).astype(int)
-
-
-def test_the_sampler_draws_what_the_augmentation_wants(train: Prepared) -> None:
-    drawn, _ = Sampler(train, seed=0).batch(6, Strength.at(0.5))
-    assert {name: (value.shape, str(value.dtype)) for name, value in drawn.items()} == {
-        name: ((6, *shape), dtype) for name, (shape, dtype) in INPUTS.items()
-    }
+    arrays = {name: np.full(4, value) for name, value in changes.items() if np.isscalar(value)}
+    return Augmentation(train.rgba)({**drawn, **changes, **arrays}, px).astype(int)
 
 
 def test_nothing_drawn_changes_nothing(train: Prepared, still: dict[str, Any]) -> None:
@@ -87,3 +71,10 @@ def test_mixed_with_its_mirror_image_in_the_batch(train: Prepared, still: dict[s
     plain = changed(train, still)
     np.testing.assert_allclose(changed(train, still, share=0.25), 0.25 * plain + 0.75 * plain[::-1], atol=1)
     assert changed(train, still, px=32, noise=9).shape == (4, 32, 32, 3)
+
+
+def test_blur_noise_and_jpeg_each_change_the_image(train: Prepared, still: dict[str, Any]) -> None:
+    plain = changed(train, still)
+    for flaw in ({"blur": 1.5}, {"noise": 6}, {"quality": 30}):
+        difference = np.abs(changed(train, still, **flaw) - plain)
+        assert 0.2 < difference.mean() < 12, flaw

@@ -4,20 +4,23 @@ import io
 import json
 import shutil
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from leaves import encoded, leaf
+from tiny import known_to_networks
 from typer.testing import CliRunner
 
 from schemas.card import ModelCard
-from schemas.errors import ModelError
+from schemas.errors import LeafError, ModelError
+from schemas.labels import OUTPUTS
 from stream_workers.engines import load_engine
 from training.calibration import SECOND_LOOKS
-from training.layout import splits
-from training.prepared import Prepared, prepare
+from training.layout import collections
+from training.prepared import Prepared
 from training.recipe import Recipe
 from training.release import UNCALIBRATED, Release
 
@@ -29,19 +32,30 @@ pytestmark = [
 ]
 
 
-@pytest.fixture
-def released(tiny: str, leaves: Path, tmp_path: Path, step_clock: None) -> Release:
-    """A network trained for some hundred steps, exported, calibrated and scored."""
+@pytest.fixture(scope="module")
+def run_and_model(leaves: Path, prepared: Callable[[str], Prepared], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A network trained for some steps, exported, calibrated and scored; every test gets a copy."""
     from training.trainer import Trainer
 
-    train, val = prepare(leaves / "train.zip", tmp_path / "train"), prepare(leaves / "val.zip", tmp_path / "val")
-    recipe = Recipe(architecture=tiny, batch=32, learning_rate=5e-3, sizes=((0.0, 64),), average_decay=0.9)
-    Trainer(recipe, train, val, tmp_path / "run", 6, tmp_path / "models").run()
-    release = Release(tmp_path / "models" / "tiny" / "1")
-    release.export(recipe, tmp_path / "run", train, px=64)
-    release.calibrate(splits(leaves))
-    release.score({"test": (leaves / "test.zip", "openvino"), "test_float": (leaves / "test.zip", "tensorflow")})
-    return release
+    folder = tmp_path_factory.mktemp("released")
+    recipe = Recipe(
+        architecture="tiny", steps=200, learning_rate=5e-3, sizes=((0.0, 64),), average_decay=0.9, field=0.3
+    )
+    with known_to_networks():
+        Trainer(recipe, prepared("train"), prepared("val"), folder / "run", folder / "models").run()
+        release = Release(folder / "models" / "tiny" / "1")
+        release.export(recipe, folder / "run", prepared("train"), px=64)
+        release.calibrate(collections(leaves))
+        release.score("test", [leaves / "test.zip"])
+        release.score("test_float", [leaves / "test.zip"], "tensorflow")
+        release.score("field_test", [leaves / "wild" / "test.zip"])
+    return folder
+
+
+@pytest.fixture
+def released(tiny: str, run_and_model: Path, tmp_path: Path) -> Release:
+    shutil.copytree(run_and_model, tmp_path, dirs_exist_ok=True)
+    return Release(tmp_path / "models" / "tiny" / "1")
 
 
 def images(px: int = 64) -> np.ndarray:
@@ -54,7 +68,9 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
     assert set(card.files) == {"openvino.xml", "openvino.bin", "weights.npz"}
     assert len(card.data_fingerprint) == len(card.code_fingerprint) == 64
     assert set(card.drift_baselines) == {"brightness", "contrast", "red", "green", "blue", "confidence"}
-    assert set(card.metrics) == {"test", "test_float"}
+    assert set(card.metrics) == {"test", "test_float", "field_test"}
+    assert card.labels == OUTPUTS
+    assert card.metrics["field_test"].other_diagnosed is not None
     assert card.calibration.second_look in SECOND_LOOKS
     assert 0 < card.calibration.confidence_threshold <= 1
     assert card.metrics["test"].accuracy > 0.5
@@ -73,6 +89,7 @@ def test_the_released_model_is_what_workers_load(released: Release, leaves: Path
 
 
 def test_evaluate_prints_one_object_and_names_bad_files(released: Release, tmp_path: Path, leaves: Path) -> None:
+    from training.evaluation import evaluate as evaluate_model
     from training.scoring import app as evaluate
 
     mixed = tmp_path / "mixed.zip"
@@ -99,6 +116,19 @@ def test_evaluate_prints_one_object_and_names_bad_files(released: Release, tmp_p
     assert int8["bad_files"] == 2
     assert set(int8["bad_file_names"]) == {"some/where/late_blight/empty.jpg", "some/where/late_blight/cut.png"}
     assert 0 <= int8["gatekeeper_auroc"] <= 1
+    manifest = tmp_path / "manifest.csv"
+    names = zipfile.ZipFile(mixed).namelist()
+    rows = [f"{name},{'desk' if '/healthy/' in name else 'wall'}\n" for name in names if "early" not in name]
+    manifest.write_text("path,source\n" + "".join(rows))
+    sources = run("--model", "tiny", "--by-source", str(manifest))["by_source"]
+    assert {name: figures["images"] for name, figures in sources.items()} == {"desk": 4, "unknown": 4, "wall": 45}
+    assert sources["desk"]["per_class"]["healthy"]["support"] == 4
+    weighted = sum(one["accuracy"] * sum(map(sum, one["confusion"])) for one in sources.values())
+    assert weighted == pytest.approx(int8["accuracy"] * 41)
+    (tmp_path / "others" / "not_tomato_leaf").mkdir(parents=True)
+    (tmp_path / "others" / "not_tomato_leaf" / "a.png").write_bytes(encoded(leaf(1, 1)))
+    with pytest.raises(LeafError, match="of one of the ten labels"):
+        evaluate_model([tmp_path / "others"], released.directory)
     plain = CliRunner().invoke(evaluate, [str(mixed), "--models", models, "--model", "tiny"])
     assert "macro_f1" in plain.stdout
     assert "empty.jpg" in plain.stdout
@@ -125,7 +155,22 @@ def test_reports_table_and_tracking_show_the_run(
     }  # fmt: skip
     accuracy = ModelCard.load(released.directory).metrics["test"].accuracy
     assert f"| {accuracy:.4f} |" in (tmp_path / "reports" / "tiny-1" / "report.md").read_text()
-    assert f"| tiny@1 | 64 | {accuracy:.3f} |" in model_table(models)
+    field = ModelCard.load(released.directory).metrics["field_test"].accuracy
+    table = model_table(models)
+    assert "| tiny@1, 64 px, lab | tiny@1, field |" in table
+    assert f"| {accuracy:.3f} | {field:.3f} |" in table
+
+
+def test_sources_with_few_images_of_the_labels_have_no_figures(
+    released: Release, leaves: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import training.release as module
+
+    (_, field) = collections(leaves)
+    sources, origins = [field.splits()["test"]], {path: one for path, (one, _) in field.origins("test").items()}
+    assert released.score_sources(sources, origins).by_source == {}
+    monkeypatch.setattr(module, "FEWEST_OF_A_SOURCE", 5)
+    assert set(released.score_sources(sources, origins).by_source) == {"north", "south"}
 
 
 def test_a_report_is_made_on_val_where_there_is_no_test(released: Release, tmp_path: Path, leaves: Path) -> None:
@@ -138,7 +183,7 @@ def test_a_report_is_made_on_val_where_there_is_no_test(released: Release, tmp_p
     with pytest.raises(ModelError, match="tiny@1 has no figures on val") as raised:
         write_reports(models, tmp_path, without, tmp_path / "reports")
     assert "calibrate tiny --version 1" in raised.value.remedy
-    released.score({"val": (without / "val.zip", "openvino")})
+    released.score("val", [without / "val.zip"])
     write_reports(models, tmp_path, without, tmp_path / "reports")
     assert "Val, as served" in (tmp_path / "reports" / "tiny-1" / "report.md").read_text()
 
@@ -168,8 +213,7 @@ def test_continuing_from_the_average_of_a_run_starts_with_its_weights(released: 
         np.testing.assert_array_equal(loaded, expected)
 
 
-def test_exporting_before_training_says_what_to_do(tmp_path: Path) -> None:
-    empty = Prepared(np.zeros((1, 128, 128, 4), np.uint8), np.zeros(1, np.int64), "")
-    recipe = Recipe(architecture="resnet50", batch=1, learning_rate=1)
+def test_exporting_before_training_says_what_to_do(train: Prepared, tmp_path: Path) -> None:
+    recipe = Recipe(architecture="resnet50", steps=1, learning_rate=1)
     with pytest.raises(ModelError, match="checkpoint"):
-        Release(tmp_path / "models" / "resnet50" / "1").export(recipe, tmp_path, empty, px=64)
+        Release(tmp_path / "models" / "resnet50" / "1").export(recipe, tmp_path, train, px=64)

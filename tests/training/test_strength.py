@@ -4,6 +4,7 @@ from training.strength import Strength
 def test_the_last_epochs_are_mild() -> None:
     early, late = Strength.at(0.5), Strength.at(0.95)
     assert late.smallest_crop > early.smallest_crop
+    assert late.smallest_field_crop > early.smallest_field_crop
     assert (late.turn, late.colour) < (early.turn, early.colour)
     assert late.mixed == 0 < early.mixed
 

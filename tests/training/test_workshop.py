@@ -18,7 +18,7 @@ def workshop(tmp_path: Path) -> Workshop:
 
 def test_only_what_is_not_prepared_is_prepared_again(workshop: Workshop) -> None:
     workshop.prepare(again=False)
-    finished, cut_short = (workshop.work / "data" / split / "labels.npy" for split in ("train", "val"))
+    finished, cut_short = (workshop.work / "data" / split / "about.json" for split in ("train", "val"))
     cut_short.unlink()
     before = finished.stat().st_mtime_ns
     workshop.prepare(again=False)
@@ -30,6 +30,6 @@ def test_only_what_is_not_prepared_is_prepared_again(workshop: Workshop) -> None
 
 def test_training_without_prepared_photographs_says_what_to_do(workshop: Workshop) -> None:
     with pytest.raises(DatasetError, match="no prepared photographs") as raised:
-        workshop.train("resnet50", 1, "scratch", ())
+        workshop.train("resnet50", {"steps": 1})
     assert "training prepare" in raised.value.remedy
     assert not (workshop.work / "runs").exists()
