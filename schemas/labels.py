@@ -17,6 +17,8 @@ DISPLAY_NAMES: Final[dict[str, str]] = {
 
 LABELS: Final[tuple[str, ...]] = tuple(DISPLAY_NAMES)
 
+NONE_OF_THE_TEN: Final = "A tomato leaf, but none of the ten problems that this model knows"
+"""What is read where a model finds `OTHER_TOMATO_PROBLEM`."""
 NOT_TOMATO_LEAF: Final = "not_tomato_leaf"
 
 OTHER_TOMATO_PROBLEM: Final = "other_tomato_problem"

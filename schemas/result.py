@@ -5,7 +5,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel
 
-from schemas.labels import DISPLAY_NAMES, LABELS
+from schemas.labels import DISPLAY_NAMES, LABELS, NONE_OF_THE_TEN, OTHER_TOMATO_PROBLEM
 from schemas.prediction import Heatmap, Label, Prediction, Verdict
 
 DONE_CHANNEL = "leaf:done"
@@ -63,13 +63,14 @@ class Result(BaseModel):
         if answer is None:
             error = prediction.failure.error if prediction.failure else None
             return common.model_copy(update={"error": error})
+        other = answer.verdict == OTHER_TOMATO_PROBLEM
         ranked = sorted(zip(answer.probabilities, LABELS, strict=True), reverse=True)[:3]
         return common.model_copy(
             update={
                 "status": "done",
                 "verdict": answer.verdict,
                 "label": answer.label,
-                "display_name": DISPLAY_NAMES[answer.label],
+                "display_name": NONE_OF_THE_TEN if other else DISPLAY_NAMES[answer.label],
                 "confidence": answer.confidence,
                 "top3": [
                     TopLabel.model_validate({"label": name, "display_name": DISPLAY_NAMES[name], "probability": p})

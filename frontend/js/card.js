@@ -57,7 +57,7 @@ export class Card {
     this.part(".answer-lead").textContent = words.lead;
     this.part(".small-print").textContent = smallPrint(result);
     if (words.sure) this.#sure(result, words.sure);
-    if (result.verdict === "diagnosed") this.#advise(DISEASES[result.label]);
+    if (["diagnosed", "likely"].includes(result.verdict)) this.#advise(DISEASES[result.label]);
     this.photo.map(result.verdict === "not_tomato_leaf" ? null : result.heatmap);
     askFeedback(this.part(".feedback"), result);
   }

@@ -5,6 +5,8 @@ import { DISEASES } from "./diseases.js";
 
 const QUESTIONS = {
   diagnosed: "Was this right?",
+  likely: "Was this right?",
+  other_tomato_problem: "Do you know what it is?",
   uncertain: "Do you know what it is?",
   not_tomato_leaf: "Is it a tomato leaf after all?",
 };
@@ -37,7 +39,7 @@ export function askFeedback(form, result) {
 
   for (const [value, { name }] of Object.entries(DISEASES)) label.add(new Option(name, value));
   question.textContent = QUESTIONS[result.verdict];
-  if (result.verdict === "diagnosed") {
+  if (["diagnosed", "likely"].includes(result.verdict)) {
     yes.addEventListener("click", () => send(result.label, ""));
     no.addEventListener("click", open);
   } else {

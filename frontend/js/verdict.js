@@ -17,6 +17,22 @@ export function verdict(result) {
         lead: "So no disease is named. If it is one, photograph a single leaf from closer, with little else in the picture.",
         sure: null,
       };
+    case "other_tomato_problem":
+      return {
+        tone: "other",
+        title: "A tomato leaf, but none of the ten that this model knows",
+        lead: "It seems to have another problem, such as a lack of nutrients, another disease or an insect. Show it to someone who can see the plant.",
+        sure: null,
+      };
+    case "likely":
+      return result.label === "healthy"
+        ? { tone: "fine", title: "Probably healthy", lead: "No clear sign of the nine diseases and pests this model knows. Look again in a few days.", sure: `${share} sure` }
+        : {
+            tone: "unsure",
+            title: `Probably ${lowerCase(result.display_name)}`,
+            lead: "About nine of ten such answers are right. Compare the alternatives below and look at several leaves before you remove plants.",
+            sure: `${share} sure`,
+          };
     case "uncertain":
       return {
         tone: "unsure",
@@ -29,6 +45,11 @@ export function verdict(result) {
         ? { tone: "fine", title: result.display_name, lead: "No sign of the nine diseases and pests this model knows.", sure: `${share} sure` }
         : { tone: "sick", title: result.display_name, lead: "This is what the leaf resembles most.", sure: `${share} sure` };
   }
+}
+
+// "Late blight" -> "late blight", inside a sentence.
+function lowerCase(name) {
+  return name.charAt(0).toLowerCase() + name.slice(1);
 }
 
 export function smallPrint(result) {

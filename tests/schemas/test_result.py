@@ -21,6 +21,13 @@ def test_an_answer_is_told_in_plain_words():
     assert (result.done_at - result.queued_at).total_seconds() == 0.25
 
 
+def test_another_problem_is_named_as_none_of_the_ten():
+    answer = examples.answer(verdict="other_tomato_problem", other=0.7)
+    result = Result.of(examples.prediction(answer=answer), NOW_MS)
+    assert result.display_name == "A tomato leaf, but none of the ten problems that this model knows"
+    assert answer.shown == "other_tomato_problem"
+
+
 def test_a_failure_says_why_and_names_no_label():
     failed = examples.prediction(answer=None, failure=Failure(kind="unprocessable", error="not a JPEG"))
     result = Result.of(failed, NOW_MS)

@@ -8,10 +8,10 @@ from stream_workers.answers import answers, heatmaps
 from stream_workers.engines import Outputs
 
 
-def outputs(best: int = 3, gate: float = 2.0) -> Outputs:
-    logits = np.zeros((1, 10), np.float32)
+def outputs(best: int = 3, gate: float = 2.0, classes: int = 10) -> Outputs:
+    logits = np.zeros((1, classes), np.float32)
     logits[0, best] = 4
-    evidence = np.zeros((1, 2, 3, 10), np.float32)
+    evidence = np.zeros((1, 2, 3, classes), np.float32)
     evidence[0, :, :, best] = [[-5, 0, 1], [2, 3, 4]]
     return Outputs(logits, np.array([gate], np.float32), evidence)
 
@@ -38,6 +38,7 @@ def test_probabilities_are_calibrated(tmp_path) -> None:
     [
         ({}, 2.0, "diagnosed"),
         ({"confidence_threshold": 0.9}, 2.0, "uncertain"),
+        ({"confidence_threshold": 0.9, "likely_threshold": 0.4}, 2.0, "likely"),
         ({}, -1.0, "not_tomato_leaf"),
         ({"confidence_threshold": 0.9}, -1.0, "not_tomato_leaf"),
     ],
@@ -45,6 +46,17 @@ def test_probabilities_are_calibrated(tmp_path) -> None:
 def test_verdict(tmp_path, calibration, gate, expected) -> None:
     (answer,) = answers(card(tmp_path, **calibration), "openvino", ["a"], outputs(gate=gate), 1)
     assert answer.verdict == expected
+
+
+@pytest.mark.parametrize(("best", "expected"), [(10, "other_tomato_problem"), (3, "diagnosed")])
+def test_a_model_that_knows_other_problems_says_so(tmp_path, best, expected) -> None:
+    calibration = {"temperature": 1, "confidence_threshold": 0.6}
+    (answer,) = answers(card(tmp_path, **calibration), "openvino", ["a"], outputs(best, classes=11), 1)
+    assert answer.verdict == expected
+    assert len(answer.probabilities) == 10
+    assert sum(answer.probabilities) + answer.other == pytest.approx(1, abs=1e-5)
+    assert (answer.other > 0.5) == (best == 10)
+    assert answer.label in LABELS
 
 
 def test_heatmap_is_the_answered_labels_evidence(tmp_path) -> None:
