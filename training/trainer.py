@@ -84,6 +84,7 @@ class Trainer:
 
     def _compiled(self) -> keras.Model:
         """What is trained: the network, or what teaches it."""
+        labelled = 1 - (self.recipe.distilled if self._teachers else 0)
         model = distilled(self.model, self._teachers, self.recipe.distilled) if self._teachers else self.model
         model.compile(
             self.optimizer,
@@ -91,10 +92,7 @@ class Trainer:
                 "logits": keras.losses.CategoricalCrossentropy(from_logits=True),
                 "gate": keras.losses.BinaryCrossentropy(from_logits=True),
             },
-            loss_weights={
-                "logits": 1 - (self.recipe.distilled if self._teachers else 0),
-                "gate": self.recipe.gate_weight,
-            },
+            loss_weights={"logits": labelled, "gate": labelled * self.recipe.gate_weight},
         )
         return model
 
