@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="From photographs to models that workers serve.",
+    epilog="Example: python -m training split PlantVillage/ leaves/",
 )
 
 Leaves = Annotated[Path, typer.Option(help="Folder with train, val and test, each a zip or a folder of <label>/*.")]
