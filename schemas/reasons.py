@@ -23,7 +23,7 @@ _WORDS: Final = {
     "string_too_long": "must have {max_length} letters or fewer",
     "too_short": "must be {min_length} or more",
     "too_long": "must be {max_length} or fewer",
-    "greater_than": "must be more than {gt}",
+    "greater_than": "must be greater than {gt}",
     "greater_than_equal": "must be {ge} or more",
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be {le} or less",
@@ -75,6 +75,7 @@ def reason(problem: Any) -> str:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind in _OWN:
         return str(context["error"])
+    context = {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in context.items()}
     if kind == "string_pattern_mismatch":
         context = {"pattern": _FORMS.get(context["pattern"], "written otherwise")}
     words = _WORDS.get(kind) or f"must be {_KINDS.get(kind.partition('_')[0], 'something else')}"
