@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: names and suffixes say it only where people keep to them."""
+"""What a file holds, by its first bytes: its suffix may be wrong or missing."""
 
 from typing import Final, Literal
 
