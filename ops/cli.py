@@ -14,7 +14,7 @@ doctor = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
-@topics.command()
+@topics.command(epilog="Example: KAFKA=broker:9092 leaf topics")
 def _topics(*, as_json: AsJson = False) -> None:
     """Create the topics and the default experiment, or check them; safe to repeat."""
     from ops.settings import TopicSettings
@@ -32,7 +32,7 @@ def _topics(*, as_json: AsJson = False) -> None:
     typer.echo(f"{len(done.partitions)} topics are as they should be")
 
 
-@up.command()
+@up.command(epilog="Example: PORT=9000 leaf up")
 def _up() -> None:
     """Start the whole stack on this machine; Ctrl-C stops it. The environment may give KAFKA, REDIS, MODE, PORT."""
     from ops.settings import StackSettings
@@ -41,7 +41,7 @@ def _up() -> None:
     Stack(StackSettings()).run()
 
 
-@doctor.command()
+@doctor.command(epilog="Example: leaf doctor --json")
 def _doctor(*, as_json: AsJson = False) -> None:
     """Say what works, what does not, and what to do; exit status 1 where something does not."""
     from rich.console import Console

@@ -39,7 +39,12 @@ def default_experiment(models: Path, now: datetime) -> Experiment:
 
 def publish_default(settings: TopicSettings) -> str | None:
     """Publish the `default` experiment where no experiment was ever defined; its id, or None."""
-    if _end(AdminClient(client(settings.kafka)), EXPERIMENTS) > 0:
+    try:
+        defined = _end(AdminClient(client(settings.kafka)), EXPERIMENTS)
+    except KafkaException as error:
+        msg = f"{EXPERIMENTS.name} can't be read: {error.args[0].str()}"
+        raise BrokerUnavailableError(msg, "Run `leaf topics` again.") from error
+    if defined:
         return None
     record = default_experiment(settings.models_dir, datetime.now(UTC)).envelope()
     errors: list[Any] = []

@@ -21,6 +21,7 @@ from ops.settings import TopicSettings
 from ops.topics import check_counts, differences, partition_counts
 from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import LeafError
+from schemas.kafka import reach
 from schemas.settings import var_dir
 from schemas.topics import TOPICS
 
@@ -99,9 +100,10 @@ def _page_port() -> Finding:
 
 
 def _kafka(settings: TopicSettings) -> Iterator[Finding]:
-    if not broker.answers(settings.kafka, timeout=5):
-        remedy = "Start it with `make run`, or correct KAFKA=host:port."
-        yield Finding("kafka", "error", f"nothing answers at {settings.kafka}", remedy)
+    try:
+        reach(settings.kafka, 4)
+    except LeafError as error:
+        yield Finding("kafka", "error", f"nothing answers at {settings.kafka}", error.remedy)
         return
     yield Finding("kafka", "ok", f"answers at {settings.kafka}")
 

@@ -27,22 +27,24 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
 }
 
 
+VERSION: Final = "0.1.0"
+HELP: Final = ["-h", "--help"]
+
+
 def main() -> None:
     """Console script. Errors are one sentence and what to do, on stderr, with exit status 1."""
     console = Console(stderr=True, highlight=False)
     name, *arguments = sys.argv[1:] or ["--help"]
-    if name in {"-h", "--help"}:
-        table = Table("command", "what it does", box=None, header_style="bold")
-        for command, (_, text) in COMMANDS.items():
-            table.add_row(command, text)
-        Console(highlight=False).print("Usage: leaf COMMAND [OPTIONS]    (leaf COMMAND --help says more)\n", table)
+    if name in {*HELP, "--version"}:
+        _help() if name in HELP else print(f"leafstream {VERSION}")
         return
     if name not in COMMANDS:
         console.print(f"[red]leaf:[/red] there is no command {name!r}; see leaf --help")
         sys.exit(2)
     module, attribute = COMMANDS[name][0].split(":")
     try:
-        getattr(import_module(module), attribute)(args=arguments, prog_name=f"leaf {name}")
+        command = getattr(import_module(module), attribute)
+        command(args=arguments, prog_name=f"leaf {name}", help_option_names=HELP)
     except ValidationError as error:
         if not error.title.endswith("Settings"):
             raise
@@ -58,6 +60,15 @@ def main() -> None:
     except LeafError as error:
         console.print(f"[red]leaf:[/red] {escape(error.advice)}", soft_wrap=True)
         sys.exit(1)
+
+
+def _help() -> None:
+    table = Table("command", "what it does", box=None, header_style="bold")
+    for command, (_, text) in COMMANDS.items():
+        table.add_row(command, text)
+    print_out = Console(highlight=False).print
+    print_out("Usage: leaf COMMAND [OPTIONS]    (leaf COMMAND --help says more)\n", table)
+    print_out("\nExample: leaf ingest photos.zip --unordered\nleaf --version says which release this is.")
 
 
 if __name__ == "__main__":

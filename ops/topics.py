@@ -18,6 +18,7 @@ from ops.clients import SECONDS, client
 from ops.default_experiment import publish_default
 from ops.settings import TopicSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError
+from schemas.kafka import reach
 from schemas.topics import TOPICS, Topic
 
 
@@ -35,8 +36,9 @@ def create_topics(settings: TopicSettings, *, experiment: bool = True) -> Done:
     """Create what is missing, bring settings in line, check partition counts; harmless to repeat.
 
     Raises ConfigurationError where topics exist with another partition count, BrokerUnavailableError where Kafka does
-    not answer within a minute.
+    not answer within some seconds.
     """
+    reach(settings.kafka)
     admin = AdminClient(client(settings.kafka))
     before = partition_counts(admin)
     if settings.mode == "embedded":
@@ -52,11 +54,8 @@ def create_topics(settings: TopicSettings, *, experiment: bool = True) -> Done:
     return Done(created, changed, counts, published)
 
 
-@retry(
-    stop=stop_after_delay(60), wait=wait_fixed(1), retry=retry_if_exception_type(BrokerUnavailableError), reraise=True
-)
 def partition_counts(admin: AdminClient) -> dict[str, int]:
-    """Partition counts of those of our topics that exist; waits up to a minute for the broker."""
+    """Partition counts of those of our topics that exist. Raises BrokerUnavailableError."""
     try:
         known = admin.list_topics(timeout=SECONDS).topics
     except KafkaException as error:

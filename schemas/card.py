@@ -8,6 +8,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from schemas.errors import ModelError
 from schemas.labels import LABELS, OUTPUTS
+from schemas.reasons import reasons
 
 CARD_FILE = "card.json"
 WEIGHTS_FILE: Final = "weights.npz"
@@ -138,7 +139,7 @@ class ModelCard(BaseModel):
         except OSError as error:
             raise _unreadable(error) from error
         except ValidationError as error:
-            msg = f"{path} is not a model card: {error}"
+            msg = f"{path} is not a model card: {'; '.join(reasons(error))}"
             raise ModelError(msg, "Export the model again.") from error
         if (directory.parent.name, directory.name) != (card.name, card.version):
             msg = f"{path} is the card of {card.id}"

@@ -1,4 +1,4 @@
-"""What a file holds, by its first bytes: names and suffixes say it only where people keep to them."""
+"""What a file holds, by its first bytes: its suffix may be wrong or missing."""
 
 from typing import Final, Literal
 
@@ -28,7 +28,14 @@ _STARTS: Final[dict[Kind, tuple[bytes, ...]]] = {
         b"\0\0\0\x0cJXL ",
         b"\xff\x0a",
     ),
-    "video": (b"\x1a\x45\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"FLV\x01", b"\x30\x26\xb2\x75\x8e\x66\xcf\x11"),
+    "video": (
+        b"YUV4MPEG2 ",
+        b"\x1a\x45\xdf\xa3",
+        b"\0\0\x01\xba",
+        b"\0\0\x01\xb3",
+        b"FLV\x01",
+        b"\x30\x26\xb2\x75\x8e\x66\xcf\x11",
+    ),
     "archive": (
         b"PK\x03\x04",
         b"PK\x05\x06",
@@ -55,6 +62,10 @@ _STILL_BRANDS: Final = (
     b"crx ",
 )
 _SOUND_BRANDS: Final = (b"M4A ", b"M4B ", b"M4P ")
+_QUICKTIME: Final = (b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot")
+"""What a recording may begin with instead of `ftyp`."""
+_PACKETS: Final = ((0, 188), (4, 196))
+"""Where the first two packets of an MPEG transport stream begin, without and with time stamps."""
 _BMP_HEADERS: Final = (12, 40, 52, 56, 64, 108, 124)
 _ARCHIVES: Final = {b"PK": "zip", b"7z": "7z", b"Ra": "RAR", b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz"}
 
@@ -69,6 +80,10 @@ def kind_of(head: bytes) -> Kind | None:
         return "picture" if brand in _STILL_BRANDS else None if brand in _SOUND_BRANDS else "video"
     if head[:4] == b"RIFF":
         return {b"WEBP": "picture", b"AVI ": "video"}.get(head[8:12])  # type: ignore[return-value]
+    if head[4:8] in _QUICKTIME or any(
+        head[at : at + 1] == head[next_at : next_at + 1] == b"G" for at, next_at in _PACKETS
+    ):
+        return "video"
     if head[:2] == b"BM" and int.from_bytes(head[14:18], "little") in _BMP_HEADERS:
         return "picture"
     return "archive" if head[257:262] == b"ustar" else None

@@ -67,9 +67,9 @@ class StoredFile:
 
 
 def showing(file: StoredFile, suffixes: Iterable[str]) -> StoredFile | None:
-    """The file if it holds a picture, by suffix or content; unusable, with the reason, if it does and can't be taken.
+    """The file if it holds a picture, by suffix or content, or may hold one; None where it holds none.
 
-    None: it holds none. So nothing that shows a picture is skipped without a word.
+    Where the picture can't be used, because the file is hidden, an archive or a video, loading it raises the reason.
     """
     suffix = file.path.suffix.lower()
     if suffix in suffixes and not file.hidden:
@@ -92,7 +92,7 @@ def in_folder(root: Path) -> Iterator[StoredFile]:
 
 
 def printable(name: str) -> str:
-    r"""The name with what a terminal would obey or not show written as in `\x1b`."""
+    r"""The name with control and other invisible characters written as in `\x1b`, for terminals and logs."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape", "surrogatepass").decode() for letter in name
     )

@@ -14,11 +14,12 @@ SECONDS: Final = 6.0
 _SILENT_S: Final = 1.0
 
 
-def reach(bootstrap: str, seconds: float = SECONDS) -> None:
+def reach(bootstrap: str, seconds: float | None = None) -> None:
     """Return as soon as a broker answers; where that takes longer than a second, say on stderr what is waited for.
 
-    Raises BrokerUnavailableError after `seconds`.
+    Raises BrokerUnavailableError after `seconds`, SECONDS by default.
     """
+    seconds = SECONDS if seconds is None else seconds
     admin = AdminClient({"bootstrap.servers": bootstrap, "client.id": "leaf", "log_level": 0, "logger": None})
     started = time.monotonic()
     wait = min(_SILENT_S, seconds)

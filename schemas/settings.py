@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from schemas.reasons import reason
+
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"],
     BeforeValidator(lambda level: level.upper() if isinstance(level, str) else level),
@@ -102,12 +104,12 @@ def wrong_variables(error: ValidationError) -> list[str]:
     """A sentence on each variable of the environment that a settings class refused."""
     kind = next(kind for kind in _descendants(BaseSettings) if kind.__name__ == error.title)
     prefix = kind.model_config.get("env_prefix", "")
-    told = []
+    sentences = []
     for problem in error.errors():
         name, *rest = (str(part) for part in problem["loc"] or ("",))
         variable = f"{prefix}{name}".upper() if name in kind.model_fields else name
-        told.append(f"{'.'.join([variable, *rest])} in the environment is wrong: {problem['msg']}.")
-    return told
+        sentences.append(f"{'.'.join([variable, *rest])} in the environment is wrong: {reason(problem)}.")
+    return sentences
 
 
 def _descendants(kind: type[BaseSettings]) -> Iterator[type[BaseSettings]]:

@@ -12,17 +12,23 @@ from rich.progress import Progress
 from rich.table import Column, Table
 
 from schemas.errors import ConfigurationError
+from schemas.kafka import reach
 from stream_workers.dead_letters import TOPICS, DeadLetter
 from stream_workers.retries import Retries
 from stream_workers.settings import WorkerSettings
 
-dead_letters = typer.Typer(help="Photographs that could not be diagnosed.", no_args_is_help=True, add_completion=False)
+dead_letters = typer.Typer(
+    help="Photographs that could not be diagnosed.",
+    epilog="Example: leaf dead-letters list",
+    no_args_is_help=True,
+    add_completion=False,
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Kind = Annotated[str | None, typer.Option(help=f"Only {' or '.join(TOPICS)}.")]
 
 
-@dead_letters.command(name="list")
+@dead_letters.command(name="list", epilog="Example: leaf dead-letters list --kind failed")
 def list_(kind: Kind = None, json_: Json = False) -> None:
     """List the dead letters, oldest first."""
     retries = _read()
@@ -30,16 +36,14 @@ def list_(kind: Kind = None, json_: Json = False) -> None:
     if json_:
         print(json.dumps({"dead_letters": rows}))
         return
-    names = ("id", "at", "image", "attempt", "bytes", "retried", "error")
-    columns = (Column(name, no_wrap=name == "id", overflow="fold") for name in names)
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(Column("id", no_wrap=True), Column("what", overflow="fold"), box=None, header_style="bold")
     for row in rows:
-        cells = (row["id"], row["at"], row["image_id"], row["attempt"], row["bytes"], row["retried"], row["error"])
-        table.add_row(*(escape(str(cell)) for cell in cells))
+        state = f"attempt {row['attempt']}{', retried' if row['retried'] else ''}, {row['bytes']} bytes"
+        table.add_row(row["id"], escape(f"{row['at']}, {state}\nimage {row['image_id']}\n{row['error']}"))
     Console(highlight=False).print(table if rows else "There are no dead letters.")
 
 
-@dead_letters.command()
+@dead_letters.command(epilog="Example: leaf dead-letters show failed:3:17 --save leaf.jpg")
 def show(
     id_: Annotated[str, typer.Argument(metavar="ID", help="As `list` names it.")],
     save: Annotated[Path | None, typer.Option(help="Write the original bytes to this file.")] = None,
@@ -61,7 +65,7 @@ def show(
     Console(highlight=False).print(table)
 
 
-@dead_letters.command()
+@dead_letters.command(epilog="Example: leaf dead-letters retry --all --kind failed")
 def retry(
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `list` names them.")] = None,
     all_: Annotated[bool, typer.Option("--all", help="All that were not retried yet.")] = False,
@@ -85,7 +89,9 @@ def retry(
 
 
 def _read() -> Retries:
-    retries = Retries(WorkerSettings().kafka)
+    settings = WorkerSettings()
+    reach(settings.kafka)
+    retries = Retries(settings.kafka)
     retries.read()
     return retries
 

@@ -10,11 +10,11 @@ _PROBLEMS: Final = {
     OTHER_TOMATO_PROBLEM: """
         other tomato problem, other (tomato )?(disease|problem)s?, leaf miner, liriomyza, tuta( absoluta)?,
         mildew, gr[ae]y (leaf )?spot, stemphylium, gr[ae]y (leaf )?mou?ld, white (leaf )?mou?ld,
-        black (leaf )?mou?ld, botrytis, sclerotinia, cercospora, pseudocercospora, wilt, fusarium, verticillium,
+        black (leaf )?mou?ld, botrytis, sclerotinia, cercospora( leaf mou?ld)?, wilt, fusarium, verticillium,
         flounder, ralstonia, deficien(cy|t), nutrient, nitrogen, phosphorus, potassium, calcium, magnesium,
         chlorosis, anthracnose, canker, speck, pseudomonas, leaf roll, end rot, buckeye, stem rot, root rot,
         fruit rot, southern blight, aphid, white fl(y|ies), thrips, insect (bite|damage|hole),
-        (horn|army|fruit|boll)worm, caterpillar, beetle, nematode, phytoplasma, big bud, sun (scald|burn),
+        (horn|army|fruit|boll)worm, caterpillar, beetle, necrosis, nematode, phytoplasma, big bud, sun (scald|burn),
         herbicide, drought, frost, curly top, (russet|broad) mite, cucumber mosaic, brown rugose, tobrfv,
         potato virus, etch virus, crinkle
     """,
@@ -26,7 +26,7 @@ _PROBLEMS: Final = {
     "mosaic_virus": r"(tomato |tobacco )?(leaf )?mosaic, \bto ?mv\b, \btmv\b",
     "septoria_leaf_spot": "septoria",
     "target_spot": "target (leaf )?spot, spot target, corynespora",
-    "yellow_leaf_curl_virus": "(yellow )?(leaf )?curl, yellow (leaf )?virus, ylcv, virosis",
+    "yellow_leaf_curl_virus": r"(yellow )?(leaf )?curl, yellow (leaf )?virus, \bt?y?lcv, virosis",
     "healthy": r"(?<!un)healthy, \bhealt[hy]\b, (?<!ab)normal, no disease, disease free, ^[\d ]*tomato leaf[\d ]*$",
 }
 """Label -> what means it, as patterns whose blanks may be missing; words that one has matched are gone for the next."""
@@ -51,11 +51,13 @@ _OTHER_PLANT: Final = re.compile(
 )
 _CULTIVAR: Final = re.compile(r"\b(?:cherry|grape|pear|plum|tree) ?(?=tomato)")
 _VIRUS: Final = re.compile(r"\b(?:cucumber|pepper|potato|tobacco) ?(?=etch|mosaic|mottle|virus)")
-_NO_TOMATO: Final = re.compile(r"\b(?:not?|non|without)(?: ?a)? ?tomato")
+_NO_TOMATO: Final = re.compile(r"\b(?:not?|non|without)(?: ?a)? ?(?:tomato|(?:leaf|leaves|plants?)[ \d]*$)")
 _NEGATED: Final = re.compile(r"\b(?:not|non|without|no(?! ?disease))\b")
 _GENERAL: Final = re.compile(
-    r"(?:a|and|bell|crop|data|dataset|disease|folder|image|leaf|leave|non?|not|pest|photo|photograph|picture|plant|raw"
-    r"|set|sweet|test|tomato|train|val|valid|validation|vegetable|without|\d+)(?:e?s)?"
+    r"(?:and|augmented|augmentation|bell|class|classification|collection|color|colour|crop|data|database|dataset"
+    r"|detection|disease|diseased|field|folder|for|from|healthy|image|lab|leaf|leave|main|master|non?|not|of|original|pest"
+    r"|photo|photograph|picture|plant|raw|set|sweet|test|testing|the|tomato|train|training|val|valid|validation|vegetable"
+    r"|with|without|[a-z]|\d+)(?:e?s)?"
 )
 """Words that may stand beside the plant's name in a folder above the class folders."""
 

@@ -23,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     help="From photographs to models that workers serve.",
+    epilog="Example: python -m training split PlantVillage/ leaves/",
 )
 
 Leaves = Annotated[Path, typer.Option(help="Folder with train, val and test, each a zip or a folder of <label>/*.")]
@@ -164,3 +165,19 @@ def table(
 
 
 app.command()(evaluate)
+
+EXAMPLES = {
+    "prepare": "prepare --leaves leaves/",
+    "train": "train efficientnetb0",
+    "export": "export efficientnetb0 --version 6",
+    "calibrate": "calibrate efficientnetb0 --version 6 --leaves leaves/",
+    "ablate": "ablate efficientnetb0",
+    "all": "all --leaves leaves/",
+    "split": "split PlantVillage.zip leaves/",
+    "report": "report --leaves leaves/",
+    "table": "table --into README.md",
+    "evaluate": "evaluate leaves/test.zip --model efficientnetb0",
+}
+for _command in app.registered_commands:
+    _name = _command.name or str(getattr(_command.callback, "__name__", ""))
+    _command.epilog = f"Example: python -m training {EXAMPLES[_name]}"

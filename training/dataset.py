@@ -83,7 +83,7 @@ def usable(items: Iterable[Photograph]) -> Iterator[Photograph]:
         else:
             logger.warning("%s is not used: it is no picture", item.path)
     for folder, number in sorted(folders.items()):
-        logger.warning("%s is not used, with %d photographs: the folder's name is no known class", folder, number)
+        logger.warning("%s is not used: the folder's name is no known class (photographs: %d)", folder, number)
 
 
 def index_of(label: str | None) -> int:

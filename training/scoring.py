@@ -12,7 +12,7 @@ from rich.table import Table
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
-@app.command()
+@app.command(epilog="Example: leaf evaluate test.zip --model resnet50")
 def evaluate(
     path: Annotated[Path, typer.Argument(help="Folder tree or zip of <label>/<photograph>, any size.")],
     model: Annotated[str, typer.Option(help="NAME or NAME@VERSION; without a version, the newest.")],

@@ -15,14 +15,21 @@ from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import History, Register
 from producer_api.settings import ApiSettings
 from schemas.experiment import Arm, Experiment, Name, Shadow
+from schemas.kafka import reach
+from schemas.reasons import reasons
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="List, show and change experiments.")
+app = typer.Typer(
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="List, show and change experiments.",
+    epilog="Example: leaf experiments list",
+)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 NameGiven = Annotated[str, typer.Argument(metavar="NAME", help="The experiment.")]
 
 
-@app.command("list")
+@app.command("list", epilog="Example: leaf experiments list")
 def _list(*, as_json: AsJson = False) -> None:
     """Every experiment, the one in force first."""
     with _register() as register:
@@ -37,14 +44,14 @@ def _list(*, as_json: AsJson = False) -> None:
     Console(highlight=False).print(table)
 
 
-@app.command()
+@app.command(epilog="Example: leaf experiments show default")
 def show(name: NameGiven, *, as_json: AsJson = False) -> None:
     """One experiment with all its versions."""
     with _register() as register:
         _print(register.get(name), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: leaf experiments start spring --arm old=resnet50@5:0.9 --arm new=efficientnetb0@5:0.1")
 def start(
     name: NameGiven,
     arm: Annotated[
@@ -59,7 +66,7 @@ def start(
     as_json: AsJson = False,
 ) -> None:
     """Start an experiment, or change the running one; what is left out stays as it was."""
-    with _register() as register:
+    with _plainly():
         definition = Definition.model_validate(
             {
                 "arms": [_arm(text) for text in arm] if arm else None,
@@ -68,10 +75,12 @@ def start(
                 "salt": salt,
             }
         )
-        _print(register.define(TypeAdapter(Name).validate_python(name), definition), as_json=as_json)
+        TypeAdapter(Name).validate_python(name)
+    with _register() as register:
+        _print(register.define(name, definition), as_json=as_json)
 
 
-@app.command("set-weights")
+@app.command("set-weights", epilog="Example: leaf experiments set-weights spring old=0.5 new=0.5")
 def set_weights(
     name: NameGiven,
     weights: Annotated[list[str], typer.Argument(metavar="ARM=WEIGHT...", help="They must sum to 1.")],
@@ -90,7 +99,7 @@ def set_weights(
         _print(register.define(name, definition), as_json=as_json)
 
 
-@app.command()
+@app.command(epilog="Example: leaf experiments stop spring")
 def stop(name: NameGiven, *, as_json: AsJson = False) -> None:
     """Stop it: from now on every photograph goes to its first arm, until an experiment is started."""
     with _register() as register:
@@ -100,14 +109,21 @@ def stop(name: NameGiven, *, as_json: AsJson = False) -> None:
 @contextmanager
 def _register() -> Iterator[Register]:
     settings = ApiSettings()
+    reach(settings.kafka)
     register = Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir)
     try:
-        yield register
-    except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, entry['loc']))}: {entry['msg']}" for entry in error.errors())
-        raise DefinitionError(reasons.removeprefix(": "), "Nothing was changed.") from error
+        with _plainly():
+            yield register
     finally:
         register.close()
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    try:
+        yield
+    except ValidationError as error:
+        raise DefinitionError("; ".join(reasons(error)), "Nothing was changed.") from error
 
 
 def _print(history: History, *, as_json: bool) -> None:

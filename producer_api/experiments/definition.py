@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from producer_api.errors import DefinitionError
 from schemas.card import CARD_FILE
 from schemas.experiment import Arm, Experiment, Shadow
+from schemas.reasons import reasons
 
 LEAD: Final = timedelta(seconds=1)
 """How far ahead a version takes effect, so that every worker knows of it by then."""
@@ -37,8 +38,7 @@ class Definition(BaseModel):
         try:
             return Experiment.model_validate(fields)
         except ValidationError as error:
-            reasons = "; ".join(_reason(entry["loc"], entry["msg"]) for entry in error.errors())
-            raise DefinitionError(reasons, "Nothing was changed. Correct the definition.") from error
+            raise DefinitionError("; ".join(reasons(error)), "Nothing was changed. Correct the definition.") from error
 
 
 def same(one: Experiment, other: Experiment) -> bool:
@@ -54,8 +54,3 @@ def check_models(experiment: Experiment, models: Path) -> None:
         if f"{variant.model}@{variant.version}" not in known:
             msg = f"{variant.name}: there is no model {variant.model}@{variant.version}"
             raise DefinitionError(msg, f"Known are {', '.join(known) or f'none, in {models}'}. Nothing was changed.")
-
-
-def _reason(location: tuple[int | str, ...], message: str) -> str:
-    where = ".".join(str(part) for part in location)
-    return f"{where}: {message}" if where else message.removeprefix("Value error, ")

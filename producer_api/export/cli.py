@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,11 +17,11 @@ from producer_api.export.images import save
 from producer_api.export.topic import Stretch, TopicReader
 from producer_api.settings import ApiSettings
 from schemas.errors import ConfigurationError
+from schemas.kafka import reach
+from schemas.moment import EPOCH, in_order, moment
 from schemas.topics import FEEDBACK, IMAGES, PREDICTIONS
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-
-BEGINNING = datetime.fromtimestamp(0, UTC)
 
 
 class What(StrEnum):
@@ -32,12 +32,14 @@ class What(StrEnum):
     results = "results"
 
 
-@app.command()
+@app.command(epilog="Example: leaf export results --from 2026-05-01 --to 2026-06-01 --images photographs/")
 def export(
     what: Annotated[What, typer.Argument(help="`results` are the photographs, each with the last feedback on it.")],
     begin: Annotated[str | None, typer.Option("--from", metavar="TIME", help="ISO 8601; left out: all.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="TIME", help="Excluded; left out: up to now.")] = None,
-    form: Annotated[Format, typer.Option("--format", help="csv or parquet.")] = "csv",
+    form: Annotated[
+        Format, typer.Option("--format", help="csv (a text that a spreadsheet would run begins with '), or parquet.")
+    ] = "csv",
     out: Annotated[Path | None, typer.Option(help="File to write; left out: leaf-WHAT.FORMAT here.")] = None,
     images: Annotated[
         Path | None, typer.Option(help="Also write the photographs, to DIR/<label>/, true label where it is known.")
@@ -49,15 +51,18 @@ def export(
     if images and what is What.feedback:
         msg = "feedback alone does not say where its photographs are"
         raise ConfigurationError(msg, "Export results with --images: they hold the feedback too.")
-    first, last = _time(begin) or BEGINNING, _time(end)
+    first, last = (moment(text) if text else None for text in (begin, end))
+    in_order(first, last)
+    first = first or EPOCH
     path = out or Path(f"leaf-{what.value}.{form}")
     settings = ApiSettings()
+    reach(settings.kafka)
     reading = TopicReader(settings.kafka, finds_times=settings.mode != "embedded")
     with reading as reader, _progress() as progress:
         schema, found = _rows(what, reader, first, last, progress)
         if images:
             kept = list(found)
-            save(reader, reader.between(IMAGES, BEGINNING, None), kept, images)
+            save(reader, reader.between(IMAGES, EPOCH, None), kept, images)
             schema, found = schema.append(rows.IMAGE), iter(kept)
         count = write(path, form, schema, found)
     saved = sum("image" in row for row in kept) if images else 0
@@ -87,13 +92,3 @@ def _progress() -> Progress:
     console = Console(stderr=True)
     columns = (SpinnerColumn(), TextColumn("{task.description}"), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, console=console, disable=not console.is_terminal)
-
-
-def _time(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(text).astimezone()
-    except ValueError as error:
-        msg = f"{text!r} is not a time: {error}"
-        raise ConfigurationError(msg, "Write it as 2026-11-23, 2026-11-23T14:30 (local) or ...T14:30Z.") from None

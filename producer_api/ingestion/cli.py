@@ -21,9 +21,16 @@ from schemas.priority import yield_processor
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 INTERRUPTED = 130
+EXAMPLES = """
+Examples: leaf ingest photos.zip --unordered
+
+leaf ingest greenhouse/ --camera-from-folder --watch
+
+leaf ingest rtsp://10.0.0.7/stream --camera roof --fps 1
+"""
 
 
-@app.command()
+@app.command(epilog=EXAMPLES)
 def ingest(  # noqa: PLR0913, PLR0917  each is an option
     source: Annotated[
         str | None,

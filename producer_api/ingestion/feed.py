@@ -21,6 +21,7 @@ from pydantic import (
 from producer_api.ingestion.cut import Crop, Cut, Tiles
 from schemas.errors import ConfigurationError
 from schemas.image import CameraId
+from schemas.reasons import reasons
 
 STREAM_SCHEMES = {"http", "https", "rtsp", "rtsps"}
 
@@ -114,20 +115,19 @@ def load(path: Path) -> list[Feed]:
     """
     try:
         feeds = _Cameras.model_validate(tomllib.loads(path.read_text())).feed
-    except OSError as error:
-        msg = f"{path} can't be read: {error.strerror}"
+    except FileNotFoundError as error:
+        msg = f"{path} does not exist"
+        raise ConfigurationError(msg, "Give the path of a cameras.toml.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path} can't be read: {getattr(error, 'strerror', None) or 'it is not UTF-8'}"
         raise ConfigurationError(msg, "Give the path of a cameras.toml.") from error
     except tomllib.TOMLDecodeError as error:
         msg = f"{path} is not TOML: {error}"
-        raise ConfigurationError(msg, "Mend that line.") from error
+        raise ConfigurationError(msg, "Correct that line.") from error
     except ValidationError as error:
         raise _misconfigured(f"{path} does not describe feeds", error) from error
     return [feed.model_copy(update={"source": os.path.expandvars(feed.source)}) for feed in feeds]
 
 
 def _misconfigured(what: str, error: ValidationError) -> ConfigurationError:
-    reasons = [
-        ".".join(map(str, each["loc"])) + (": " if each["loc"] else "") + each["msg"].removeprefix("Value error, ")
-        for each in error.errors()
-    ]
-    return ConfigurationError(f"{what}: {'; '.join(reasons)}.", "leaf ingest --help shows each option.")
+    return ConfigurationError(f"{what}: {'; '.join(reasons(error))}.", "leaf ingest --help shows each option.")

@@ -19,6 +19,7 @@ from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.source import Source, open_source
 from producer_api.ingestion.summary import Summary
 from schemas.errors import LeafError
+from schemas.kafka import reach
 from schemas.settings import var_dir
 from schemas.topics import IMAGES, PREDICTIONS
 
@@ -63,11 +64,12 @@ class Ingestion:
         with ExitStack() as stack:
             for feed in self._feeds:
                 stack.enter_context(locked(self._directory, feed.hash, feed.title))
+            sources = [open_source(feed, self._settings, self.stop, patient=self._patient) for feed in self._feeds]
+            self.total = _total(self._feeds, sources)
+            reach(self._settings.kafka)
             images = Log(self._settings, IMAGES)
             journal = Journal(self._directory, images.id())
             stack.callback(journal.close)
-            sources = [open_source(feed, self._settings, self.stop, patient=self._patient) for feed in self._feeds]
-            self.total = _total(self._feeds, sources)
             self._catch_up(images, journal)
             publisher = Publisher(self._settings, images, journal, self.summary)
             stack.callback(publisher.close)

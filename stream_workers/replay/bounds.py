@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Self
 
 from schemas.errors import ConfigurationError
+from schemas.moment import in_order, moment
 from stream_workers.replay.images import ImagesTopic
 
 _REMEDY = "Give a time, as in 2026-11-23T08:00 (here) or 2026-11-23T07:00Z, or offsets, as in 0:1200,3:980."
@@ -27,10 +28,23 @@ class Bound:
             pairs = (pair.split(":") for pair in text.split(","))
             return cls(offsets={int(partition): int(offset) for partition, offset in pairs})
         try:
-            return cls(time=datetime.fromisoformat(text).astimezone())
-        except ValueError:
+            return cls(time=moment(text))
+        except ConfigurationError:
             msg = f"{text!r} is neither a time nor offsets"
             raise ConfigurationError(msg, _REMEDY) from None
+
+
+def check_order(start: Bound, end: Bound) -> None:
+    """Raises ConfigurationError where the range ends before it begins, as far as that can be said without the topic."""
+    in_order(start.time, end.time)
+    for partition in sorted(start.offsets.keys() & end.offsets.keys()):
+        _check(partition, start.offsets[partition], end.offsets[partition])
+
+
+def _check(partition: int, begin: int, end: int) -> None:
+    if begin > end:
+        msg = f"--from is after --to: partition {partition} would begin at offset {begin} and end before {end}"
+        raise ConfigurationError(msg, "Give the earlier one as --from.")
 
 
 @dataclass(frozen=True)
@@ -50,8 +64,10 @@ class Range:
 def resolve(topic: ImagesTopic, start: Bound, end: Bound) -> Range:
     """The offsets that lie between the bounds now; without a bound, from the oldest or to the newest.
 
-    Where offsets are given, only the partitions that they name. Raises ConfigurationError.
+    Where offsets are given, only the partitions that they name. Raises ConfigurationError, also where it ends before it
+    begins.
     """
+    check_order(start, end)
     oldest, newest = topic.oldest(), topic.end()
     named = start.offsets.keys() | end.offsets.keys()
     if unknown := named - oldest.keys():
@@ -59,6 +75,9 @@ def resolve(topic: ImagesTopic, start: Bound, end: Bound) -> Range:
         raise ConfigurationError(msg, f"There are 0 to {max(oldest)}.")
     begins = (topic.since(start.time) if start.time else oldest) | start.offsets
     ends = (topic.since(end.time) if end.time else newest) | end.offsets
+    if (start.time and end.offsets) or (start.offsets and end.time):
+        for partition in sorted(named):
+            _check(partition, begins[partition], ends[partition])
     lows = {partition: max(begins[partition], oldest[partition]) for partition in named or oldest}
     highs = {partition: max(low, min(ends[partition], newest[partition])) for partition, low in lows.items()}
     missing = sum(max(0, min(ends[p], oldest[p]) - begins[p]) for p in lows)

@@ -21,12 +21,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from schemas import logs
 from schemas.card import ModelCard
 from schemas.errors import BrokerUnavailableError, ConfigurationError
+from schemas.kafka import reach
 from schemas.prediction import RunName
 from schemas.priority import yield_processor
+from schemas.reasons import reasons
 from schemas.replay import Run
 from stream_workers.engines import Engine, load_engine
 from stream_workers.models import Registry
-from stream_workers.replay.bounds import Bound, Range, resolve
+from stream_workers.replay.bounds import Bound, Range, check_order, resolve
 from stream_workers.replay.images import ImagesTopic
 from stream_workers.replay.progress import Group
 from stream_workers.replay.replayer import Replayer
@@ -49,7 +51,7 @@ class Pace(StrEnum):
     REALTIME = "realtime"
 
 
-@app.command()
+@app.command(epilog="Example: leaf replay --run may --from 2026-05-01 --to 2026-06-01 --model resnet50@5")
 def replay(
     run: Annotated[str, typer.Option(help="Name of the run; the same name goes on with it, or adds a worker to it.")],
     start: Annotated[
@@ -101,13 +103,15 @@ def _run(
     settings: WorkerSettings, name: str, start: str | None, end: str | None, cameras: tuple[str, ...], model: str | None
 ) -> tuple[Run, bool, str | None]:
     """The run, whether it was defined before, and what of it is gone. Raises ConfigurationError, RunConflictError."""
-    images = ImagesTopic(settings.kafka)  # first: who waits at a terminal is told that Kafka is away
+    bounds = Bound.parse(start), Bound.parse(end)
+    check_order(*bounds)
+    reach(settings.kafka)
+    images = ImagesTopic(settings.kafka)
     topic_id = images_topic_id(settings.kafka, embedded=settings.mode == "embedded")
     if known := Runs(settings.kafka).all().get(name):
         agree(known, start, end, cameras, model)
         own_topic(known, topic_id)
         return known, True, None
-    bounds = Bound.parse(start), Bound.parse(end)
     if settings.mode == "embedded" and any(bound.time for bound in bounds):
         msg = "the embedded broker does not know when an image came"
         raise ConfigurationError(msg, "Give offsets, as in 0:1200,3:980.")
@@ -125,8 +129,7 @@ def _run(
             asked_to=end,
         )
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, each['loc'])) or 'run'}: {each['msg']}" for each in error.errors())
-        msg = f"these options don't fit: {reasons}"
+        msg = f"these options don't fit: {'; '.join(reasons(error))}"
         raise ConfigurationError(msg, "leaf replay --help shows each option.") from error
     _check_model(settings, run.model)
     return run, False, found.gone

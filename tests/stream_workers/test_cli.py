@@ -1,6 +1,7 @@
 """`leaf dead-letters` without a broker: what it prints, and which letters it takes."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -53,13 +54,30 @@ def invoke(*arguments: str):
     return CliRunner().invoke(cli.dead_letters, arguments, catch_exceptions=False)
 
 
-def test_a_line_for_each_letter(retries) -> None:
-    head, first, second, third = invoke("list").stdout.splitlines()
-    assert head.split() == ["id", "at", "image", "attempt", "bytes", "retried", "error"]
-    told = ["failed:2:11", "2026-11-23T12:00:11+00:00", "image-0000000000000011", "0", "11", "True", "error", "11"]
-    assert first.split() == told
-    assert second.split()[0] == "unprocessable:2:12"
-    assert third.split()[-3:] == ["False", "error", "13"]
+def test_each_letter_with_its_error(retries) -> None:
+    head, *lines = [line.split() for line in invoke("list").stdout.splitlines()]
+    assert head == ["id", "what"]
+    assert lines[:3] == [
+        ["failed:2:11", "2026-11-23T12:00:11+00:00,", "attempt", "0,", "retried,", "11", "bytes"],
+        ["image", "image-0000000000000011"],
+        ["error", "11"],
+    ]
+    assert lines[3] == ["unprocessable:2:12", "2026-11-23T12:00:12+00:00,", "attempt", "0,", "12", "bytes"]
+    assert len(lines) == 9
+
+
+@pytest.mark.parametrize("columns", ["80", "60"])
+def test_the_list_fits_a_terminal_and_breaks_no_id(retries, monkeypatch, columns) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    worst = letter(14, "unprocessable")
+    headers = [("ce_id", b"x" * 80), ("dead_letter_error", b"decoder: " + b"word " * 40 + b"y" * 200), *worst.headers]
+    names = {name for name, _ in headers}
+    kept = [next(each for each in headers if each[0] == name) for name in names]
+    retries.letters = [replace(worst, position=Position(999, 99_999_999_999), headers=kept)]
+    lines = invoke("list").stdout.splitlines()
+    assert max(map(len, lines)) <= int(columns)
+    assert "unprocessable:999:99999999999" in lines[1]
+    assert sum(line.count("x") for line in lines) == 80
 
 
 def test_no_letters_at_all(retries) -> None:

@@ -43,14 +43,14 @@ NAMES = {
         "Soyabean leaf", "Soybean leaf", "grape leaf black rot", "Squash Powdery mildew leaf", "Cherry leaf",
         "Apple Scab Leaf", "Bell_pepper leaf", "Potato leaf early blight", "Corn Gray leaf spot",
         "maize_diseases_Rust-D", "onion_diseases_Virosis-D", "Background_without_leaves", "Not tomato",
-        "non-tomato", "Cherries", "Orange___Haunglongbing_(Citrus_greening)",
+        "non-tomato", "No leaf", "nottomato", "Cherries", "Orange___Haunglongbing_(Citrus_greening)",
     ],
     OTHER_TOMATO_PROBLEM: [
         "Tomato_Leaf_Miner", "Powdery mildew", "Tomato_powdery_mildew", "gray leaf spot", "Grey Leaf Spot",
         "Black leaf mold", "Fusarium wilt", "Tomato Spotted Wilt Virus",
         "tomato_diseases_Bacterial_floundering_d", "Tomato bacterial wilt", "tomato_pests_tuta_absoluta_p",
         "Magnesium deficiency", "Tomato Nitrogen Deficiency", "Bacterial canker", "Grey mould",
-        "tomato cucumber mosaic virus", "Verticillium",
+        "tomato cucumber mosaic virus", "Verticillium", "Cercospora leaf mold",
     ],
 }  # fmt: skip
 
@@ -87,6 +87,8 @@ def test_a_name_that_means_nothing_or_several_things_is_no_label(name: str) -> N
         ("not_tomato_leaf/street", NOT_TOMATO_LEAF),
         ("potato/Tomato_healthy", "healthy"),
         ("vegetables with potato/tomato/healthy", "healthy"),
+        ("Mango (P0)/healthy", NOT_TOMATO_LEAF),
+        ("Maize Leaf Disease Detection/train/Leaf_Blight", NOT_TOMATO_LEAF),
         ("Orange County field 7/healthy", "healthy"),
         ("tomato and potato leaves/healthy", None),
         ("tomato/train/holiday", None),

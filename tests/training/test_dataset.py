@@ -138,5 +138,9 @@ def test_what_is_not_used_is_named_and_counted(tmp_path: Path, caplog: pytest.Lo
         (tmp_path / folder / name).write_bytes(content)
     assert [item.path for item in usable(photographs(tmp_path))] == ["healthy/a.png", "healthy/b"]
     assert len(caplog.messages) == 3
-    for words in ("Tomato leaf spot is not used, with 2 photographs", "healthy/Thumbs.db is not used", "e.zip is not"):
+    for words in (
+        "Tomato leaf spot is not used: the folder's name is no known class (photographs: 2)",
+        "healthy/Thumbs.db is not used",
+        "e.zip is not",
+    ):
         assert words in caplog.text

@@ -8,6 +8,7 @@ import typer
 
 from schemas import logs
 from schemas.errors import ConfigurationError
+from schemas.kafka import reach
 from schemas.settings import var_dir
 from stream_workers.replay.images import ImagesTopic
 from stream_workers.replay.progress import Group
@@ -24,7 +25,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 LIVE = "live"
 
 
-@app.command()
+@app.command(epilog="Example: leaf replay-report may --against live")
 def replay_report(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The run.")],
     against: Annotated[str, typer.Option(metavar="live|RUN", help="What it is compared with.")] = LIVE,
@@ -34,6 +35,7 @@ def replay_report(
     """What a replay changed: agreement, label by label, confidence, accuracy by feedback, the most changed images."""
     logs.configure("WARNING")
     settings = WorkerSettings()
+    reach(settings.kafka)
     runs = Runs(settings.kafka).all()
     for needed in {name} | ({against} - {LIVE}):
         if needed not in runs:

@@ -61,9 +61,9 @@ def test_feeds_from_a_file(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "can't be read"),
+        (None, "does not exist"),
         ("[[feed", "is not TOML"),
-        ("", "feed: Field required"),
+        ("", "feed is missing"),
         ("[[feed]]\nsource = 'x'\ncamera = 'a'\nspeed = 3", "speed"),
         ("[[feed]]\nsource = 'x'\ncamera = 'a'\ncrop = '3'", "crop"),
     ],

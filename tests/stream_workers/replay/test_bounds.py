@@ -1,3 +1,4 @@
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -66,7 +67,30 @@ def test_the_end_is_not_in_the_future():
 
 
 def test_an_empty_range_is_an_answer():
-    assert range_of("0:150", "0:120").length == 0
+    assert range_of("0:150", "0:150").length == 0
+    assert range_of("2026-11-20T12:30Z", "2026-11-20T12:30Z").length == 0
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0:150", "0:120"),
+        ("1:3,0:150", "0:120,1:9"),
+        ("2026-11-20T13:00Z", "2026-11-20T12:30Z"),
+        ("2026-11-20T13:00+01:00", "2026-11-20T11:30Z"),
+        ("2026-11-20T13:00Z", "0:120"),
+        ("0:150", "2026-11-20T12:10Z"),
+    ],
+)
+def test_a_range_that_ends_before_it_begins_is_an_error(start, end):
+    with pytest.raises(ConfigurationError, match=r"--from .* after --to"):
+        range_of(start, end)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "1969-12-31T23:00Z", "9999-12-31T23:59:59-12:00"])
+def test_times_at_the_edges_of_the_calendar_are_times_or_said_to_be_none(text):
+    with suppress(ConfigurationError):
+        assert Bound.parse(text).time.timestamp() >= 0
 
 
 def test_what_retention_took_is_said():
