@@ -19,7 +19,7 @@ _OTHERS: Final = (
     (rb"II[*+]\0|MM\0[*+]", "a TIFF image or a camera's RAW file (DNG, NEF, ARW)", _SAVE),
     (rb"8BPS", "a Photoshop document", _SAVE),
     (rb"gimp xcf", "a GIMP document", _SAVE),
-    (rb"\0\0[\1\2]\0", "an icon", _SAVE),
+    (rb"\0\0[\1\2]\0[^\0]\0", "an icon", _SAVE),
     (rb"DDS |qoif|P[1-7]\s|#\?RADIANCE|v/1\x01", "an image that browsers do not show", _SAVE),
     (rb"\x89(?:MNG|JNG)\r\n", "an MNG or JNG image", _SAVE),
     (rb"%PDF", "a PDF document", "Send the image itself, as JPEG or PNG."),

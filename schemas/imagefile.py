@@ -5,6 +5,7 @@ Decoding has a budget, in megapixels, in scans, in pieces and in seconds, whatev
 
 import io
 import math
+import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -34,6 +35,10 @@ MAX_SECONDS: Final = 20
 """After so long a decoder gets nothing more."""
 _SMALLER: Final = "Send a smaller version; the models look at a small one anyway."
 _AGAIN: Final = "Copy or download it again; if it fails again, open it in an image program and save it as JPEG."
+_HEADER_BYTES: Final = 64 * 1024
+"""Of an AVIF file in which its boxes are looked for."""
+_EXIF_BYTES: Final = 64 * 1024
+_TIFF: Final = re.compile(rb"II\*\0\x08\0\0\0|MM\0\*\0\0\0\x08")
 
 Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS  # Pillow warns above it and refuses twice as many; ours are checked here
 
@@ -69,17 +74,14 @@ def open_image(data: bytes, *, scaled: bool) -> ImageFile:
         return _png(data)
     if kind == "HEIF":
         return _heif(data)
-    image = _opened(data, kind)
+    if kind == "AVIF":
+        return _avif(data)
+    image = _opened(_with_riff_size(data) if kind == "WEBP" else data, kind)
     _check_pixels(image, MAX_PIXELS)
-    to_srgb = _as_it_is
-    if profile := image.info.get("icc_profile"):
-        to_srgb = partial(colour.from_icc, profile=profile)
-    elif kind == "AVIF" and (said := _nclx(data)):
-        to_srgb = partial(_from_code_points, code_points=said)
     if kind == "BMP" and image.tile[0].codec_name != "raw":
-        msg = "this is a run-length encoded BMP"
+        msg = "this is a run-length encoded BMP"  # which Pillow unpacks byte by byte, in Python
         raise NotAnImageError(msg, "Save it as PNG or JPEG.")
-    return ImageFile(image, Exif.read(image.info.get("exif", b"")), to_srgb)
+    return ImageFile(image, Exif.read(image.info.get("exif", b"")), _by_profile(image))
 
 
 def _jpeg(data: bytes, *, scaled: bool) -> ImageFile:
@@ -115,13 +117,42 @@ def _heif(data: bytes) -> ImageFile:
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
     image = _opened(data, "HEIF")
     _check_pixels(image, MAX_PIXELS)
-    to_srgb = _as_it_is
+    said = image.info.get("nclx_profile")
+    code_points = (int(said["color_primaries"]), int(said["transfer_characteristics"])) if said else None
+    exif = Exif.read(image.info.get("exif") or b"")
+    return ImageFile(image, exif._replace(turn=None), _by_profile(image, code_points))
+
+
+def _avif(data: bytes) -> ImageFile:
+    """Turned as HEIF is, which Pillow passes on as EXIF.
+
+    Before that Pillow takes apart and writes anew the file's own EXIF, and refuses the image where it can't: it is
+    shown the file without it.
+    """
+    head, rest = data[:_HEADER_BYTES], data[_HEADER_BYTES:]
+    image = _opened(head.replace(b"Exif", b"skip") + rest, "AVIF")
+    _check_pixels(image, MAX_PIXELS)
+    at = head.find(b"colrnclx") + 8
+    code_points = (int.from_bytes(head[at : at + 2]), int.from_bytes(head[at + 2 : at + 4])) if at > 7 else None
+    found = _TIFF.search(data)
+    own = Exif.read(data[found.start() : found.start() + _EXIF_BYTES]) if found else Exif()
+    turn = Exif.read(image.info.get("exif", b"")).turn
+    return ImageFile(image, own._replace(turn=turn), _by_profile(image, code_points))
+
+
+def _with_riff_size(data: bytes) -> bytes:
+    """A WebP file whose first size is too large, or that lacks the last byte of padding, as its chunks are."""
+    size = len(data) - 8 + len(data) % 2
+    if int.from_bytes(data[4:8], "little") in range(12, size + 1):
+        return data
+    return b"".join((data[:4], size.to_bytes(4, "little"), data[8:], bytes(len(data) % 2)))
+
+
+def _by_profile(image: Image.Image, code_points: tuple[int, int] | None = None) -> Callable[[Image.Image], Image.Image]:
+    """An ICC profile counts before code points."""
     if profile := image.info.get("icc_profile"):
-        to_srgb = partial(colour.from_icc, profile=profile)
-    elif said := image.info.get("nclx_profile"):
-        code_points = int(said["color_primaries"]), int(said["transfer_characteristics"])
-        to_srgb = partial(_from_code_points, code_points=code_points)
-    return ImageFile(image, Exif.read(image.info.get("exif") or b"")._replace(turn=None), to_srgb)
+        return partial(colour.from_icc, profile=profile)
+    return partial(_from_code_points, code_points=code_points) if code_points else _as_it_is
 
 
 def _as_it_is(image: Image.Image) -> Image.Image:
@@ -141,12 +172,6 @@ def _from_gamma(image: Image.Image, gamma: float, chromaticities: bytes) -> Imag
 
 def _coloured(image: Image.Image) -> Image.Image:
     return image.convert({"L": "RGB", "LA": "RGBA"}.get(image.mode, image.mode))
-
-
-def _nclx(data: bytes) -> tuple[int, int] | None:
-    """Colour primaries and transfer in the `colr` box, of which Pillow says nothing."""
-    at = data.find(b"colrnclx", 0, 64 * 1024) + 8
-    return (int.from_bytes(data[at : at + 2]), int.from_bytes(data[at + 2 : at + 4])) if at > 7 else None
 
 
 class _Budget(io.BytesIO):

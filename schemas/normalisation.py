@@ -117,7 +117,8 @@ def _opened(data: bytes, *, scaled: bool) -> Iterator[ImageFile]:
             _check_size(file.image)
             yield file
     except _DAMAGED as error:
-        msg = f"the image is incomplete or damaged: {error}"
+        reason = str(error).strip().removesuffix(".") or type(error).__name__
+        msg = f"the image is incomplete or damaged: {reason}"
         raise TruncatedImageError(msg, "Copy or download it again; if it fails again, save it anew as JPEG.") from error
 
 
