@@ -1,14 +1,17 @@
 """Which format a file has, by its first bytes: the name Pillow opens it under, or why it is not accepted."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from schemas.errors import NotAnImageError
 
 ACCEPTED: Final = "JPEG, PNG, WebP, HEIC, AVIF, GIF and BMP"
-_OPENED: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"), (b"BM", "BMP"))
+_OPENED: Final = ((b"\xff\xd8\xff", "JPEG"), (b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF8", "GIF"))
+_BMP_HEADERS: Final = {12, 40, 52, 56, 64, 108, 124}
+"""Sizes, bytes: the two letters before are the beginning of many a text."""
 _SAVE: Final = "Save or export it as JPEG or PNG, and send that."
-_OTHERS: Final = (
+_IMAGES: Final = (
     (rb"\xff\x0a|\0\0\0\x0cJXL ", "a JPEG XL image", _SAVE),
     (rb"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "a JPEG 2000 image", _SAVE),
     (
@@ -20,8 +23,9 @@ _OTHERS: Final = (
     (rb"8BPS", "a Photoshop document", _SAVE),
     (rb"gimp xcf", "a GIMP document", _SAVE),
     (rb"\0\0[\1\2]\0[^\0]\0", "an icon", _SAVE),
-    (rb"DDS |qoif|P[1-7]\s|#\?RADIANCE|v/1\x01", "an image that browsers do not show", _SAVE),
-    (rb"\x89(?:MNG|JNG)\r\n", "an MNG or JNG image", _SAVE),
+    (rb"DDS |qoif|P[1-7]\s|#\?RADIANCE|v/1\x01|\x89[MJ]NG\r\n", "an image that browsers do not show", _SAVE),
+)
+_NO_IMAGES: Final = (
     (rb"%PDF", "a PDF document", "Send the image itself, as JPEG or PNG."),
     (
         rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)?(?:<!DOCTYPE svg[^>]*>\s*)?<svg",
@@ -38,39 +42,30 @@ _OTHERS: Final = (
     (rb"\x1aE\xdf\xa3|RIFF.{4}AVI ", "a video", "Send a photograph, or ingest the video with `leaf ingest`."),
     (rb"\0{16}", "empty: it holds zeros where an image should be", "Copy or download it again."),
 )
-_OTHER: Final = tuple((re.compile(start, re.DOTALL | re.IGNORECASE), what, remedy) for start, what, remedy in _OTHERS)
+
+
+def _compiled(kinds: Iterable[tuple[bytes, str, str]]) -> tuple[tuple[re.Pattern[bytes], str, str], ...]:
+    return tuple((re.compile(start, re.DOTALL | re.IGNORECASE), what, remedy) for start, what, remedy in kinds)
+
+
+_STILL: Final = _compiled(_IMAGES)
+_OTHER: Final = _STILL + _compiled(_NO_IMAGES)
 _SNIFFED: Final = 512
 """Bytes that are looked at."""
+_VIDEO: Final = {
+    *(b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"),
+    *(b"qt  ", b"M4V ", b"M4VH", b"M4VP", b"3gp4", b"3gp5", b"3gp6", b"XAVC", b"mmp4", b"MSNV", b"f4v "),
+}
 _AVIF: Final = {b"avif", b"avis"}
 _HEADER_BYTES: Final = 4096
 """Of a HEIF file in which its codec is named."""
-_VIDEO: Final = {
-    b"isom",
-    b"iso2",
-    b"iso4",
-    b"iso5",
-    b"iso6",
-    b"mp41",
-    b"mp42",
-    b"avc1",
-    b"qt  ",
-    b"M4V ",
-    b"M4VH",
-    b"M4VP",
-    b"3gp4",
-    b"3gp5",
-    b"dash",
-}
 
 
 def sniff(data: bytes) -> str:
     """The name Pillow opens the file under. Raises NotAnImageError, which names the format where it is known."""
     start = data[:_SNIFFED]
-    for magic, name in _OPENED:
-        if start.startswith(magic):
-            return name
-    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
-        return "WEBP"
+    if name := _opened(start):
+        return name
     if start[4:8] == b"ftyp":
         return _by_brand(start, data)
     if not data:
@@ -82,6 +77,21 @@ def sniff(data: bytes) -> str:
             raise NotAnImageError(msg, f"{remedy} Accepted are {ACCEPTED}.")
     msg = "the file is no image in a format that is accepted"
     raise NotAnImageError(msg, f"Send {ACCEPTED.replace(' and ', ' or ')}.")
+
+
+def is_still(start: bytes) -> bool:
+    """Whether a file that begins with these bytes is an image, accepted or not: no video, archive or document."""
+    if start[4:8] == b"ftyp":
+        return start[8:12] not in _VIDEO
+    return bool(_opened(start)) or any(pattern.match(start) for pattern, _, _ in _STILL)
+
+
+def _opened(start: bytes) -> str | None:
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return "WEBP"
+    if start[:2] == b"BM":
+        return "BMP" if int.from_bytes(start[14:18], "little") in _BMP_HEADERS else None
+    return next((name for magic, name in _OPENED if start.startswith(magic)), None)
 
 
 def _by_brand(start: bytes, data: bytes) -> str:
