@@ -40,7 +40,7 @@ _HEADER_BYTES: Final = 64 * 1024
 _EXIF_BYTES: Final = 64 * 1024
 _TIFF: Final = re.compile(rb"II\*\0\x08\0\0\0|MM\0\*\0\0\0\x08")
 
-Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS  # Pillow warns above it and refuses twice as many; ours are checked here
+Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS // 2  # above it Pillow warns; it refuses twice as many
 
 
 class ImageFile(NamedTuple):
@@ -197,7 +197,7 @@ def _opened(data: bytes, kind: str) -> PillowFile:
         msg = f"the {'HEIC' if kind == 'HEIF' else kind} file is incomplete or damaged"
         raise TruncatedImageError(msg, _AGAIN) from None
     except Image.DecompressionBombError:
-        msg = f"the image has more than {2 * MAX_SCALED_PIXELS // 10**6} megapixels"
+        msg = f"the image has more than {MAX_SCALED_PIXELS // 10**6} megapixels"
         raise ImageTooLargeError(msg, _SMALLER) from None
 
 

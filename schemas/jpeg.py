@@ -28,10 +28,10 @@ _ALONE: Final = frozenset({0x01, 0xD8})
 """Markers that no length follows, besides those of the entropy-coded data and the end."""
 _PLAIN: Final = frozenset({_JFIF, _QUANTISATION, _HUFFMAN, _RESTART, _BASELINE, _SCAN})
 """Segments of a JPEG without metadata; APP0 counts only in the length it has without a thumbnail."""
-_DRAWING: Final = (
-    frozenset({_QUANTISATION, _HUFFMAN, _RESTART, _ARITHMETIC, _ADOBE, _SCAN}) | _SEQUENTIAL | _PROGRESSIVE
-)
-"""Segments the decoder needs; of APP0 and APP14 it takes what the three components mean."""
+_DRAWING: Final = frozenset({_QUANTISATION, _HUFFMAN, _RESTART, _ARITHMETIC, _SCAN}) | _SEQUENTIAL | _PROGRESSIVE
+"""Segments the decoder needs."""
+_MEANINGS: Final = {_JFIF: (b"JFIF\0", 14), _ADOBE: (b"Adobe", 12)}
+"""Segments from which it takes what the components mean: how they begin, and how many bytes they have at least."""
 _JFIF_LENGTH: Final = 16
 _SCAN_OF_ALL: Final = b"\x00\x3f\x00"
 """Spectral selection and approximation of a scan that holds everything."""
@@ -95,8 +95,9 @@ def read(data: bytes) -> Jpeg:
     TruncatedImageError, ImageTooLargeError, or NotAnImageError for the kinds of JPEG that browsers do not show.
     """
     scans, components, progressive, ended = 0, 0, False, False
-    kept, exif, icc = [memoryview(_START)], b"", dict[int, bytes]()
-    for marker, body, whole in _segments(data):
+    view, exif, icc = memoryview(data), b"", dict[int, bytes]()
+    kept = [view[: len(_START)]]
+    for marker, body, start, end in _segments(data):
         if marker == _EOI:
             ended = True
         elif marker in _FRAMES:
@@ -108,9 +109,10 @@ def read(data: bytes) -> Jpeg:
             exif = exif or body[6:]
         elif marker == _ICC and body[:12] == b"ICC_PROFILE\0" and len(body) > 14:
             icc.setdefault(body[12], body[14:])
-        if marker in _DRAWING or (marker == _JFIF and body[:5] == b"JFIF\0"):
-            kept.append(whole)
-        if scans == 1 and not progressive and body[:1] == bytes((components,)):
+        if marker in _DRAWING or _is_meaning(marker, body):
+            kept.append(view[start:end])
+        if marker == _SCAN and scans == 1 and not progressive and body[:1] == bytes((components,)):
+            ended = data[end : end + 2] == _END
             break
     if not scans:
         msg = "the JPEG ends before its image data begins"
@@ -119,16 +121,19 @@ def read(data: bytes) -> Jpeg:
     return Jpeg(b"".join((*kept, _END)), exif, profile, scans, progressive, ended)
 
 
-def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
-    """Each segment's marker, body, and all of it; of a scan the entropy-coded data too. Raises ImageTooLargeError."""
-    view, at = memoryview(data), len(_START)
+def _segments(data: bytes) -> Iterator[tuple[int, bytes, int, int]]:
+    """Each segment's marker, body, and where it begins and ends, of a scan with the entropy-coded data.
+
+    Raises ImageTooLargeError.
+    """
+    at = len(_START)
     for _ in range(MAX_SEGMENTS):
         start = _next_marker(data, at)
         if start is None:
             return
         marker, at = data[start + 1], start + 2
         if marker == _EOI:
-            yield marker, b"", view[start:at]
+            yield marker, b"", start, at
             return
         if marker in _ALONE:
             continue
@@ -139,7 +144,7 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
         if marker == _SCAN:
             end = _next_marker(data, at)
             at = len(data) - (data[-1] == 0xFF) if end is None else end
-        yield marker, body, view[start:at]
+        yield marker, body, start, at
     msg = f"the JPEG has more than {MAX_SEGMENTS} segments"
     raise ImageTooLargeError(msg, "Save it again as an ordinary JPEG.")
 
@@ -150,6 +155,11 @@ def _next_marker(data: bytes, at: int) -> int | None:
             return found.start()
         at += _WINDOW
     return None
+
+
+def _is_meaning(marker: int, body: bytes) -> bool:
+    start, length = _MEANINGS.get(marker, (b"", 0))
+    return length > 0 and len(body) >= length and body.startswith(start)
 
 
 def _check_frame(marker: int, body: bytes) -> None:
