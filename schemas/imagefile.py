@@ -23,6 +23,8 @@ from schemas.jpeg import Jpeg
 
 MAX_PIXELS: Final = 2**26
 """Of an image that is held in memory whole: 8192 x 8192, 67 megapixels; as much memory as 200 MB."""
+MAX_COPIED_PIXELS: Final = 2**25
+"""Of a WebP or AVIF image, of which Pillow makes several copies, and lets no other thread run meanwhile."""
 MAX_SCALED_PIXELS: Final = 2**28
 """Of a JPEG that is scaled while it is decoded, so never whole in memory: telephones write 200 megapixels."""
 MAX_SCANS: Final = 100
@@ -77,7 +79,7 @@ def open_image(data: bytes, *, scaled: bool) -> ImageFile:
     if kind == "AVIF":
         return _avif(data)
     image = _opened(_with_riff_size(data) if kind == "WEBP" else data, kind)
-    _check_pixels(image, MAX_PIXELS)
+    _check_pixels(image, MAX_COPIED_PIXELS if kind == "WEBP" else MAX_PIXELS)
     if kind == "BMP" and image.tile[0].codec_name != "raw":
         msg = "this is a run-length encoded BMP"  # which Pillow unpacks byte by byte, in Python
         raise NotAnImageError(msg, "Save it as PNG or JPEG.")
@@ -131,7 +133,7 @@ def _avif(data: bytes) -> ImageFile:
     """
     head, rest = data[:_HEADER_BYTES], data[_HEADER_BYTES:]
     image = _opened(head.replace(b"Exif", b"skip") + rest, "AVIF")
-    _check_pixels(image, MAX_PIXELS)
+    _check_pixels(image, MAX_COPIED_PIXELS)
     at = head.find(b"colrnclx") + 8
     code_points = (int.from_bytes(head[at : at + 2]), int.from_bytes(head[at + 2 : at + 4])) if at > 7 else None
     found = _TIFF.search(data)
@@ -203,7 +205,7 @@ def _opened(data: bytes, kind: str) -> PillowFile:
 
 def _check_pixels(image: Image.Image, limit: int) -> None:
     if image.width * image.height > limit:
-        kind = "of this kind " if limit == MAX_PIXELS else ""
+        kind = "" if limit == MAX_SCALED_PIXELS else "of this kind "
         msg = f"the image has {_megapixels(image)} megapixels, at most {math.floor(limit / 1e5) / 10} {kind}are decoded"
         raise ImageTooLargeError(msg, _SMALLER)
 

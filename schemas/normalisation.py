@@ -7,8 +7,9 @@ import io
 import struct
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
+from threading import Lock
 from typing import Final, NamedTuple
 
 from PIL import Image
@@ -28,6 +29,10 @@ MIN_SIDE: Final = 32
 """Shortest side of an image event, pixels."""
 QUALITIES: Final = (90, 75, 50)
 """JPEG qualities, tried until the event fits."""
+LARGE_PIXELS: Final = 2**24
+"""Of an image, as it is decoded, that takes 64 MB and more."""
+_LARGE: Final = Lock()
+_STRIP_PIXELS: Final = 2**20
 WHOLE_COLOUR: Final = 320
 """Longest side, pixels, up to which colours keep their resolution: half of it would be less than the networks see."""
 _DAMAGED: Final = (
@@ -87,7 +92,8 @@ def normalise(data: bytes) -> Normalised:
     with _opened(data, scaled=True) as file:
         if file.jpeg:
             file.image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        small = _shrunk(_continuous(file.load()))
+        with _memory(file.image):
+            small = _shrunk(file.load())
         return _encoded(_upright(small, file))._replace(captured_at=file.exif.captured_at)
 
 
@@ -133,10 +139,36 @@ def _fitting(size: tuple[int, int]) -> tuple[int, int]:
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def _memory(image: Image.Image) -> AbstractContextManager[object]:
+    """Hold it while an image is decoded; large ones are decoded one at a time, however many threads there are."""
+    return _LARGE if image.width * image.height > LARGE_PIXELS else nullcontext()
+
+
 def _shrunk(image: Image.Image) -> Image.Image:
-    if max(image.size) <= MAX_SIDE:
-        return image
-    return image.resize(_fitting(image.size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    """An image of at most the longest side of an event, in a mode that colours can be converted from.
+
+    Box averaging to about twice that side comes first, strip by strip, so that at full size nothing but the decoded
+    image is in memory.
+    """
+    factor = max(1, int(max(image.size) / MAX_SIDE / 2))
+    if factor > 1:
+        image = _reduced(image, factor)
+    image = _continuous(image)
+    return image if max(image.size) <= MAX_SIDE else image.resize(_fitting(image.size), Image.Resampling.BILINEAR)
+
+
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    rows = factor * max(1, _STRIP_PIXELS // (image.width * factor))
+    strips = [
+        _continuous(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        for top in range(0, image.height, rows)
+    ]
+    reduced = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    top = 0
+    for strip in strips:
+        reduced.paste(strip, (0, top))
+        top += strip.height
+    return reduced
 
 
 def _upright(image: Image.Image, file: ImageFile) -> Image.Image:

@@ -4,13 +4,28 @@ from PIL import Image
 
 from schemas import imagefile
 from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
-from schemas.imagefile import MAX_PIXELS, MAX_READS, MAX_SCALED_PIXELS, MAX_SCANS, MAX_SECONDS, open_image
+from schemas.imagefile import (
+    MAX_COPIED_PIXELS,
+    MAX_PIXELS,
+    MAX_READS,
+    MAX_SCALED_PIXELS,
+    MAX_SCANS,
+    MAX_SECONDS,
+    open_image,
+)
 
 
 def with_size(jpeg, width, height):
     """The same with another size in its header, as bombs have it."""
     at = max(jpeg.find(b"\xff\xc0"), jpeg.find(b"\xff\xc2")) + 5
     return jpeg[:at] + height.to_bytes(2) + width.to_bytes(2) + jpeg[at + 4 :]
+
+
+def webp(width, height):
+    """A small file whose header says that it is large."""
+    data = encoded(Image.new("RGBA", (64, 64)), "WEBP", lossless=True)
+    bits = (int.from_bytes(data[21:25], "little") & ~0xFFFFFFF) | (width - 1) | (height - 1) << 14
+    return data[:21] + bits.to_bytes(4, "little") + data[25:]
 
 
 JPEG, PROGRESSIVE = encoded(two_colours((64, 64))), encoded(two_colours((64, 64)), progressive=True)
@@ -31,6 +46,7 @@ def test_photographs_of_telephones_are_opened(size):
         (with_size(JPEG, 8192, 8193), False, MAX_PIXELS),
         (with_size(PROGRESSIVE, 12000, 9000), True, MAX_PIXELS),
         (encoded(Image.new("1", (8192, 8200)), "PNG"), True, MAX_PIXELS),
+        (webp(8000, 5000), True, MAX_COPIED_PIXELS),
     ],
 )
 def test_the_message_never_contradicts_itself(data, scaled, limit):

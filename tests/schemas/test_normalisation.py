@@ -1,6 +1,8 @@
 import contextlib
 import io
 import struct
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -29,7 +31,9 @@ from images import (
 from PIL import Image, ImageCms
 from profiles import gamma_profile, matrix_profile
 
+from schemas import normalisation
 from schemas.errors import ImageError, ImageTooLargeError, NotAnImageError, TruncatedImageError
+from schemas.imagefile import ImageFile
 from schemas.normalisation import MAX_SIDE, MAX_UPLOAD_BYTES, as_is, decode, encode, normalise
 from schemas.topics import MAX_IMAGE_BYTES
 
@@ -361,3 +365,35 @@ def test_a_jpeg_of_very_many_scans_is_not_decoded():
         normalise(bomb)
     video = b"\xff\xda" * 500  # behind the picture, as in a telephone's moving photograph
     assert normalise(data + video).width == MAX_SIDE
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "L", "P", "1", "I;16"])
+def test_a_large_image_is_shrunk_strip_by_strip_as_it_would_be_whole(mode, monkeypatch):
+    image = (
+        two_colours((3000, 2100)).convert("L").convert(mode)
+        if mode == "I;16"
+        else two_colours((3000, 2100)).convert(mode)
+    )
+    data = encoded(image, "PNG")
+    whole = np.asarray(opened(data)).astype(int)
+    monkeypatch.setattr(normalisation, "_STRIP_PIXELS", 3000)
+    np.testing.assert_array_equal(np.asarray(opened(data)), whole)
+
+
+def test_large_images_are_decoded_one_at_a_time(monkeypatch):
+    monkeypatch.setattr(normalisation, "LARGE_PIXELS", 200 * 200)
+    running, most, load = [], [], ImageFile.load
+
+    def counted(file):
+        running.append(1)
+        most.append(len(running))
+        time.sleep(0.02)
+        running.pop()
+        return load(file)
+
+    monkeypatch.setattr(ImageFile, "load", counted)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(normalise, [encoded(two_colours((300, 200)), "PNG")] * 8))
+        assert max(most) == 1
+        list(pool.map(normalise, [encoded(two_colours((150, 100)), "PNG")] * 8))
+        assert max(most) > 1

@@ -1,5 +1,6 @@
 """Image files of every format, damaged in every way that transport, editors and programmers have found. Seeded."""
 
+import io
 import random
 from collections.abc import Callable, Iterator
 
@@ -64,8 +65,6 @@ def seeds() -> dict[str, bytes]:
 
 
 def _saved(burst: pillow_heif.HeifFile) -> bytes:
-    import io
-
     out = io.BytesIO()
     burst.save(out, primary_index=1)
     return out.getvalue()
@@ -125,20 +124,13 @@ def metadata(data: bytes, rng: random.Random) -> bytes:
             b"Adobe\0",
             b"http://ns.adobe.com/\0",
         )
-        bodies = [
-            rng.choice(starts) + rng.randbytes(rng.choice((0, 3, 40, 600))) for _ in range(rng.choice((1, 2, 30)))
-        ]
-        return after_start(
-            data, *(segment(rng.choice((0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE, 0xDD)), body) for body in bodies)
-        )
+        markers, sizes = (0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE, 0xDD), (0, 3, 40, 600)
+        bodies = [rng.choice(starts) + rng.randbytes(rng.choice(sizes)) for _ in range(rng.choice((1, 2, 30)))]
+        return after_start(data, *(segment(rng.choice(markers), body) for body in bodies))
     if data[:4] == b"\x89PNG":
-        kinds = (b"eXIf", b"iCCP", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"tRNS", b"tEXt", b"acTL", b"PLTE", b"bKGD")
-        sizes = (0, 1, 4, 32, 768)
-        made = [
-            chunk(kind := rng.choice(kinds), said if kind == b"eXIf" else rng.randbytes(rng.choice(sizes)))
-            for _ in range(3)
-        ]
-        return after_header(data, *made)
+        kinds = (b"iCCP", b"gAMA", b"cHRM", b"cICP", b"sRGB", b"tRNS", b"tEXt", b"acTL", b"PLTE", b"bKGD")
+        made = [chunk(rng.choice(kinds), rng.randbytes(rng.choice((0, 1, 4, 32, 768)))) for _ in range(2)]
+        return after_header(data, chunk(b"eXIf", said), *made)
     return data.replace(b"II*\0", said[:40], 1) if b"II*\0" in data else flip(data, rng)
 
 
