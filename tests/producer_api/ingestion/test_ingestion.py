@@ -96,7 +96,7 @@ def test_broken_files_are_reported_and_stop_nothing(settings, camera, tmp_path):
     reasons = {each["name"]: each["reason"] for each in summary["bad_files"]}
     assert reasons.keys() == {"00001.jpg", "00002.jpg", "empty.jpg"}
     assert "decoded" in reasons["00001.jpg"]
-    assert "neither JPEG" in reasons["00002.jpg"]
+    assert "no image" in reasons["00002.jpg"]
     assert "empty" in reasons["empty.jpg"]
 
 
