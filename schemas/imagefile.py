@@ -5,7 +5,6 @@ Decoding has a budget, in megapixels, in scans, in pieces and in seconds, whatev
 
 import io
 import math
-import re
 import time
 from collections.abc import Callable
 from functools import partial
@@ -14,7 +13,7 @@ from typing import Final, NamedTuple
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile as PillowFile
 
-from schemas import colour, jpeg, png
+from schemas import colour, heif, jpeg, png
 from schemas.completeness import is_whole, may_lack_rows
 from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
 from schemas.exif import Exif
@@ -37,10 +36,6 @@ MAX_SECONDS: Final = 20
 """After so long a decoder gets nothing more."""
 _SMALLER: Final = "Send a smaller version; the models look at a small one anyway."
 _AGAIN: Final = "Copy or download it again; if it fails again, open it in an image program and save it as JPEG."
-_HEADER_BYTES: Final = 64 * 1024
-"""Of an AVIF file in which its boxes are looked for."""
-_EXIF_BYTES: Final = 64 * 1024
-_TIFF: Final = re.compile(rb"II\*\0\x08\0\0\0|MM\0\*\0\0\0\x08")
 
 Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS // 2  # above it Pillow warns; it refuses twice as many
 
@@ -117,29 +112,21 @@ def _heif(data: bytes) -> ImageFile:
     from pillow_heif import register_heif_opener  # noqa: PLC0415  30 ms that only HEIC uploads pay
 
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
-    image = _opened(data, "HEIF")
+    boxes = heif.read(data)
+    image = _opened(boxes.data, "HEIF")
     _check_pixels(image, MAX_PIXELS)
     said = image.info.get("nclx_profile")
     code_points = (int(said["color_primaries"]), int(said["transfer_characteristics"])) if said else None
-    exif = Exif.read(image.info.get("exif") or b"")
-    return ImageFile(image, exif._replace(turn=None), _by_profile(image, code_points))
+    return ImageFile(image, Exif.read(boxes.exif)._replace(turn=None), _by_profile(image, code_points))
 
 
 def _avif(data: bytes) -> ImageFile:
-    """Turned as HEIF is, which Pillow passes on as EXIF.
-
-    Before that Pillow takes apart and writes anew the file's own EXIF, and refuses the image where it can't: it is
-    shown the file without it.
-    """
-    head, rest = data[:_HEADER_BYTES], data[_HEADER_BYTES:]
-    image = _opened(head.replace(b"Exif", b"skip") + rest, "AVIF")
+    """Turned as HEIF is, which Pillow passes on as EXIF."""
+    boxes = heif.read(data)
+    image = _opened(boxes.data, "AVIF")
     _check_pixels(image, MAX_COPIED_PIXELS)
-    at = head.find(b"colrnclx") + 8
-    code_points = (int.from_bytes(head[at : at + 2]), int.from_bytes(head[at + 2 : at + 4])) if at > 7 else None
-    found = _TIFF.search(data)
-    own = Exif.read(data[found.start() : found.start() + _EXIF_BYTES]) if found else Exif()
     turn = Exif.read(image.info.get("exif", b"")).turn
-    return ImageFile(image, own._replace(turn=turn), _by_profile(image, code_points))
+    return ImageFile(image, Exif.read(boxes.exif)._replace(turn=turn), _by_profile(image, boxes.code_points))
 
 
 def _with_riff_size(data: bytes) -> bytes:
