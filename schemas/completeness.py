@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 _END: Final = b"\xff\xd9"
 _JUNK: Final = bytes(range(1, 251)) * 4
@@ -46,6 +47,6 @@ def is_whole(jpeg: bytes) -> bool:
 
 def _scaled(jpeg: bytes, px: int) -> Image.Image:
     """Decoded when it is loaded: the luma, at the smallest scale of an eighth to one that leaves this many pixels."""
-    image = Image.open(io.BytesIO(jpeg), formats=("JPEG",))
+    image = JpegImageFile(io.BytesIO(jpeg))  # `Image.open` refuses large ones
     image.draft("L", (px, px))
     return image

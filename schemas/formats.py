@@ -52,10 +52,11 @@ _STILL: Final = _compiled(_IMAGES)
 _OTHER: Final = _STILL + _compiled(_NO_IMAGES)
 _SNIFFED: Final = 512
 """Bytes that are looked at."""
-_VIDEO: Final = {
-    *(b"isom", b"iso2", b"iso4", b"iso5", b"iso6", b"mp41", b"mp42", b"avc1", b"dash"),
-    *(b"qt  ", b"M4V ", b"M4VH", b"M4VP", b"3gp4", b"3gp5", b"3gp6", b"XAVC", b"mmp4", b"MSNV", b"f4v "),
+_STILL_BRANDS: Final = {
+    *(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"),
+    *(b"mif1", b"mif2", b"msf1", b"miaf", b"avif", b"avis"),
 }
+_RAW_BRAND: Final = b"crx "
 _AVIF: Final = {b"avif", b"avis"}
 _HEADER_BYTES: Final = 4096
 """Of a HEIF file in which its codec is named."""
@@ -82,7 +83,7 @@ def sniff(data: bytes) -> str:
 def is_still(start: bytes) -> bool:
     """Whether a file that begins with these bytes is an image, accepted or not: no video, archive or document."""
     if start[4:8] == b"ftyp":
-        return start[8:12] not in _VIDEO
+        return not (_STILL_BRANDS | {_RAW_BRAND}).isdisjoint(_brands(start))
     return bool(_opened(start)) or any(pattern.match(start) for pattern, _, _ in _STILL)
 
 
@@ -96,14 +97,18 @@ def _opened(start: bytes) -> str | None:
 
 def _by_brand(start: bytes, data: bytes) -> str:
     """Of a file of boxes (ISO 14496-12): the brands in its first box say what is in it."""
-    size = min(int.from_bytes(start[:4]), len(start))
-    brands = [start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))]
-    if brands[0] == b"crx ":
+    brands = _brands(start)
+    if brands[0] == _RAW_BRAND:
         msg, remedy = "the file is a camera's RAW file (CR3)", "Send the JPEG that the camera writes beside it."
         raise NotAnImageError(msg, remedy)
-    if brands[0] in _VIDEO:
+    if _STILL_BRANDS.isdisjoint(brands):
         msg, remedy = "the file is a video", "Send a photograph, or ingest the video with `leaf ingest`."
         raise NotAnImageError(msg, remedy)
     if brands[0].startswith(b"he"):
         return "HEIF"
     return "AVIF" if _AVIF & set(brands) or b"av01" in data[:_HEADER_BYTES] else "HEIF"
+
+
+def _brands(start: bytes) -> list[bytes]:
+    size = min(int.from_bytes(start[:4]), len(start))
+    return [start[8:12], *(start[at : at + 4] for at in range(16, size - 3, 4))]

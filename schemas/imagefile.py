@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from PIL import Image, UnidentifiedImageError
 from PIL.ImageFile import ImageFile as PillowFile
+from PIL.JpegImagePlugin import JpegImageFile
 
 from schemas import colour, heif, jpeg, png
 from schemas.completeness import is_whole, may_lack_rows
@@ -36,8 +37,6 @@ MAX_SECONDS: Final = 20
 """After so long a decoder gets nothing more."""
 _SMALLER: Final = "Send a smaller version; the models look at a small one anyway."
 _AGAIN: Final = "Copy or download it again; if it fails again, open it in an image program and save it as JPEG."
-
-Image.MAX_IMAGE_PIXELS = MAX_SCALED_PIXELS // 2  # above it Pillow warns; it refuses twice as many
 
 
 class ImageFile(NamedTuple):
@@ -181,12 +180,14 @@ class _Budget(io.BytesIO):
 
 def _opened(data: bytes, kind: str) -> PillowFile:
     try:
+        if kind == "JPEG":
+            return JpegImageFile(_Budget(data))  # `Image.open` refuses large ones
         return Image.open(_Budget(data), formats=(kind,))
-    except UnidentifiedImageError:
+    except (UnidentifiedImageError, SyntaxError):
         msg = f"the {'HEIC' if kind == 'HEIF' else kind} file is incomplete or damaged"
         raise TruncatedImageError(msg, _AGAIN) from None
     except Image.DecompressionBombError:
-        msg = f"the image has more than {MAX_SCALED_PIXELS // 10**6} megapixels"
+        msg = f"the image has more than {MAX_PIXELS // 10**6} megapixels"
         raise ImageTooLargeError(msg, _SMALLER) from None
 
 

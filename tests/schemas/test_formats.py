@@ -50,7 +50,14 @@ NAMED = {
     "browsers do not show": [b"P6\n10 10\n255\n", b"qoif" + bytes(10), b"DDS " + bytes(10)],
 }
 OTHERS = {
-    "video": [ftyp(b"isom", b"mp41"), ftyp(b"qt  "), b"\x1aE\xdf\xa3" + bytes(20), b"RIFF\0\0\0\0AVI LIST"],
+    "video": [
+        ftyp(b"isom", b"mp41"),
+        ftyp(b"qt  "),
+        ftyp(b"XAVC"),
+        ftyp(b"iso9", b"cmfc"),
+        b"\x1aE\xdf\xa3" + bytes(20),
+        b"RIFF\0\0\0\0AVI LIST",
+    ],
     "PDF": [b"%PDF-1.7\n"],
     "SVG": [b'<svg xmlns="', b'<?xml version="1.0"?>\n<svg '],
     "web page": [b"<!DOCTYPE html>\n<html>", b"  <html lang=en>", b"<?xml version='1.0'?><error/>"],

@@ -31,13 +31,11 @@ def webp(width, height):
 JPEG, PROGRESSIVE = encoded(two_colours((64, 64))), encoded(two_colours((64, 64)), progressive=True)
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize("size", [(8160, 6144), (8192, 6144), (9248, 6936), (12000, 9000), (16320, 12240)])
 def test_photographs_of_telephones_are_opened(size):
     assert open_image(with_size(JPEG, *size), scaled=True).image.size == size
 
 
-@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(
     ("data", "scaled", "limit"),
     [
