@@ -22,7 +22,7 @@ class Admission:
     1. `reserve` counts the bytes a request may bring before they are read; beyond the budget it is refused at once.
     2. What takes longer with each byte of an upload (decoding, hashing) is done by a fixed number of threads; no more
        wait for one than the reserved bytes allow.
-    3. Small bytes are worked on at once, in less than a millisecond or two, which a thread would cost half as much of.
+    3. A small file is decoded and hashed at once: that takes at most a few milliseconds, usually a quarter of one.
     """
 
     def __init__(self, budget_bytes: int, threads: int) -> None:

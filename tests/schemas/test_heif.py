@@ -1,14 +1,19 @@
+import contextlib
 import io
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from images import encoded, exif, two_colours
 from PIL import Image
 
 from schemas.errors import ImageTooLargeError
-from schemas.heif import MAX_BOXES, read
+from schemas.heif import read
 from schemas.imagefile import open_image
+from schemas.items import MAX_BOXES
 
+DAMAGED = encoded(two_colours((256, 256)), "HEIF", tile_size=128)
 TAKEN = "2026:07:01 08:30:00"
 
 
@@ -64,6 +69,46 @@ def test_items_that_share_their_bytes_are_refused(items, size, reason):
     """A decoder copies each of them: 8 GB for a file of 9 MB."""
     with pytest.raises(ImageTooLargeError, match=reason):
         read(sharing(items, size))
+
+
+def grid(side, times, pixels):
+    """The boxes of an image of tiles which are all the same: item 1 of item 2, or that of item 3."""
+    references = [struct.pack(">HH", 1, times) + struct.pack(">H", 2) * times]
+    if side == "nested":
+        references.append(struct.pack(">HH", 2, times) + struct.pack(">H", 3) * times)
+    elif side == "endless":
+        references.append(struct.pack(">HHH", 2, 1, 1))
+    sizes = full(b"ispe", 0, struct.pack(">II", pixels, pixels))
+    owned = b"".join(struct.pack(">HBB", item, 1, 1) for item in (1, 2, 3))
+    return box(b"ftyp", b"heic", bytes(4), b"mif1heic") + full(
+        b"meta",
+        0,
+        full(b"pitm", 0, struct.pack(">H", 1)),
+        full(b"iref", 0, *(box(b"dimg", reference) for reference in references)),
+        box(b"iprp", box(b"ipco", sizes), full(b"ipma", 0, struct.pack(">I", 3), owned)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("side", "times", "pixels"),
+    [("flat", 256, 1024), ("flat", 2, 16384), ("nested", 30, 512), ("endless", 4, 512), ("flat", 5000, 16)],
+)
+def test_tiles_are_counted_as_often_as_they_are_used(side, times, pixels):
+    with pytest.raises(ImageTooLargeError):
+        read(grid(side, times, pixels))
+
+
+@pytest.mark.parametrize(("side", "times", "pixels"), [("flat", 192, 512), ("flat", 48, 1024), ("nested", 4, 512)])
+def test_the_grids_of_telephones_are_not_too_many_tiles(side, times, pixels):
+    assert read(grid(side, times, pixels))
+
+
+@given(st.integers(20, 900), st.binary(min_size=1, max_size=6))
+def test_damage_in_the_boxes_raises_nothing_else(at, changed):
+    data = bytearray(DAMAGED)
+    data[at : at + len(changed)] = changed
+    with contextlib.suppress(ImageTooLargeError):
+        read(bytes(data))
 
 
 @pytest.mark.parametrize("kind", ["HEIF", "AVIF"])
