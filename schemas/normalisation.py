@@ -16,11 +16,9 @@ from PIL import Image
 
 from schemas.completeness import decodes
 from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
-from schemas.imagefile import MAX_PIXELS, ImageFile, open_image
+from schemas.imagefile import ImageFile, open_image
 from schemas.jpeg import baseline
 from schemas.topics import MAX_IMAGE_BYTES
-
-__all__ = ["MAX_PIXELS"]
 
 MAX_SIDE: Final = 512
 """Longest side of an image event, pixels: four times the networks' input, enough for a person to look at."""

@@ -61,7 +61,7 @@ def test_whatever_the_header_says_a_decoder_agrees():
         if baseline(bytes(flipped)):
             if decodes(bytes(flipped)):
                 passed += 1
-                for scale in (1, 2, 4, 8):
+                for scale in (1, 8):
                     image = opened(flipped)
                     image.draft("RGB", (image.width // scale, image.height // scale))
                     image.convert("RGB")

@@ -184,15 +184,15 @@ P3_RED = (196, 47, 5)
 
 def heif(primaries, transfer):
     said = {"color_primaries": primaries, "transfer_characteristics": transfer, "full_range_flag": 1}
-    return encoded(two_colours(), "HEIF", quality=95, matrix_coefficients=6, **said)
+    return encoded(two_colours((300, 200)), "HEIF", quality=95, matrix_coefficients=6, **said)
 
 
 def avif(primaries, transfer):
-    return with_nclx(encoded(two_colours(), "AVIF", quality=95), primaries, transfer)
+    return with_nclx(encoded(two_colours((300, 200)), "AVIF", quality=95), primaries, transfer)
 
 
 def png(primaries, transfer):
-    return after_header(encoded(two_colours(), "PNG"), chunk(b"cICP", bytes((primaries, transfer, 0, 1))))
+    return after_header(encoded(two_colours((300, 200)), "PNG"), chunk(b"cICP", bytes((primaries, transfer, 0, 1))))
 
 
 @pytest.mark.parametrize("made", [heif, avif, png])
