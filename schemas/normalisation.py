@@ -6,6 +6,7 @@ Shared by the API, bulk ingestion and evaluation, so that all of them show the m
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
@@ -34,15 +35,20 @@ _STRIP_PIXELS: Final = 2**20
 WHOLE_COLOUR: Final = 320
 """Longest side, pixels, up to which colours keep their resolution: half of it would be less than the networks see."""
 _DAMAGED: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
     EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
     RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Image.DecompressionBombError,
     struct.error,
+    zlib.error,
 )
 """What Pillow and its decoders raise on damaged files."""
 

@@ -41,11 +41,12 @@ class Png(NamedTuple):
 def read(data: bytes) -> Png:
     """The image of a PNG file, as browsers find it: without its end or with anything behind it.
 
-    Damaged metadata is ignored. Of an animation it is the picture for viewers that know none. Raises
-    TruncatedImageError or ImageTooLargeError.
+    Damaged metadata is ignored. Of an animation it is the first frame that fills it, also where the image data holds
+    another picture, for viewers that show no animations. Raises TruncatedImageError or ImageTooLargeError.
     """
     view = memoryview(data)
     kept, pixels, said = [view[: len(START)]], list[memoryview](), dict[bytes, bytes]()
+    frames, first, hidden = 0, list[memoryview](), False
     for kind, at, end in _chunks(data):
         intact = end + 4 > len(data) or zlib.crc32(view[at - 4 : end]) == int.from_bytes(view[end : end + 4])
         if kind in _CRITICAL and not intact:
@@ -53,6 +54,11 @@ def read(data: bytes) -> Png:
             raise TruncatedImageError(msg, _AGAIN)
         if kind == b"IDAT":
             pixels.append(view[at:end])
+        elif kind == b"fcTL":
+            frames += 1
+            hidden = hidden or (frames == 1 and bool(pixels) and data[at + 4 : at + 12] == bytes(kept[1][8:16]))
+        elif kind == b"fdAT" and frames == 1:
+            first.append(view[at + 4 : end])
         elif kind in _DRAWING and intact:
             kept.append(view[at - 8 : end + 4])
         elif kind in _SAID and intact:
@@ -60,7 +66,7 @@ def read(data: bytes) -> Png:
     if len(kept) == 1 or not pixels:
         msg = "the PNG ends before its image data begins"
         raise TruncatedImageError(msg, _AGAIN)
-    drawn = b"".join((b"IDAT", *pixels))
+    drawn = b"".join((b"IDAT", *(first if hidden and first else pixels)))
     length, checksum = (len(drawn) - 4).to_bytes(4), zlib.crc32(drawn).to_bytes(4)
     return Png(b"".join((*kept, length, drawn, checksum, _END)), said)
 

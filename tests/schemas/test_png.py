@@ -3,7 +3,7 @@ import zlib
 
 import numpy as np
 import pytest
-from images import after_header, chunk, encoded, noise, two_colours
+from images import after_header, animated, chunk, encoded, noise, two_colours
 from PIL import Image
 
 from schemas.errors import ImageTooLargeError, TruncatedImageError
@@ -81,6 +81,17 @@ def test_a_file_of_very_many_chunks_is_refused_after_a_walk_over_few(tiny):
     with pytest.raises(ImageTooLargeError, match=f"{MAX_CHUNKS} chunks"):
         read(data)
     assert data.looks <= 3 * MAX_CHUNKS
+
+
+def test_of_an_animation_the_first_frame_counts():
+    frames = two_colours((64, 48)), noise((64, 48))
+    shown = animated("PNG", *frames)
+    np.testing.assert_array_equal(pixels(read(shown).data), np.asarray(frames[0].convert("RGBA")))
+    hint = Image.new("RGB", (64, 48))
+    hidden = animated("PNG", hint, *frames, default_image=True)
+    np.testing.assert_array_equal(pixels(read(hidden).data), np.asarray(frames[0].convert("RGBA")))
+    cut = hidden[: hidden.index(b"fdAT") - 4]
+    np.testing.assert_array_equal(pixels(read(cut).data), np.asarray(hint.convert("RGBA")))
 
 
 @pytest.mark.parametrize("end", [8, 20, 33, 40])
