@@ -12,7 +12,7 @@ from schemas.items import MAX_BOXES, box_end, check_items, check_tiles
 
 _REFERENCE: Final = b"cdsc"
 _IGNORED: Final = b"skip"
-_EXIF_STARTS: Final = (b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0")
+_EXIF_STARTS: Final = (b"Exif\0\0MM\0*", b"Exif\0\0II*\0", b"MM\0*\0\0\0\x08", b"II*\0\x08\0\0\0")
 _EXIF_BYTES: Final = 64 * 1024
 
 
