@@ -25,6 +25,10 @@ test: .venv/dev.stamp ## Run every test, three files at a time, a short chaos ru
 	@ops/install.sh $(TEST_PACKAGES)
 	@.venv/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
+.PHONY: mutations
+mutations: .venv/dev.stamp ## Upload 20,000 damaged image files: none may be answered 5xx or fail later (FILES=)
+	@LEAF_MUTATIONS=$(or $(FILES),20000) .venv/bin/python -m pytest -q tests/producer_api/uploads/test_mutations.py
+
 .PHONY: lint
 lint: .venv/dev.stamp ## Check style and types
 	@.venv/bin/ruff check .

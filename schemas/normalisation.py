@@ -6,45 +6,49 @@ Shared by the API, bulk ingestion and evaluation, so that all of them show the m
 import io
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import datetime
+from threading import Lock
 from typing import Final, NamedTuple
 
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from schemas.completeness import decodes
 from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
-from schemas.jpeg import baseline, scans
+from schemas.imagefile import ImageFile, open_image
+from schemas.jpeg import baseline
 from schemas.topics import MAX_IMAGE_BYTES
 
 MAX_SIDE: Final = 512
 """Longest side of an image event, pixels: four times the networks' input, enough for a person to look at."""
 MAX_UPLOAD_BYTES: Final = 10 * 1024 * 1024
-MAX_PIXELS: Final = 50_000_000
-MAX_SCANS: Final = 100
-"""Of a progressive JPEG; encoders write about ten. A hundred bytes more are another scan, 40 ms at 50 megapixels."""
 MIN_SIDE: Final = 32
 """Shortest side of an image event, pixels."""
 QUALITIES: Final = (90, 75, 50)
 """JPEG qualities, tried until the event fits."""
+LARGE_PIXELS: Final = 2**24
+"""Of an image, as it is decoded, that takes 64 MB and more."""
+_LARGE: Final = Lock()
+_STRIP_PIXELS: Final = 2**20
 WHOLE_COLOUR: Final = 320
 """Longest side, pixels, up to which colours keep their resolution: half of it would be less than the networks see."""
-FORMATS: Final = ("JPEG", "PNG", "WEBP")
-"""And HEIF, which is told apart by its `ftyp` box."""
-_HEIC_STARTS: Final = {b"ftyp" + brand for brand in (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1")}
-_EXIF_IFD: Final = 0x8769
-_DATE_TIME_ORIGINAL: Final = 0x9003
-_OFFSET_TIME_ORIGINAL: Final = 0x9011
 _DAMAGED: Final = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
     EOFError,
+    LookupError,
+    MemoryError,
+    OSError,
     RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Image.DecompressionBombError,
     struct.error,
+    zlib.error,
 )
 """What Pillow and its decoders raise on damaged files."""
 
@@ -52,7 +56,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")  # of large images, where our
 
 
 class Normalised(NamedTuple):
-    """An image event's value, and the capture time EXIF told before it was dropped (naive where it told no zone)."""
+    """An image event's value, and the capture time EXIF stated before it was dropped (naive where without a zone)."""
 
     jpeg: bytes
     width: int
@@ -61,16 +65,22 @@ class Normalised(NamedTuple):
 
 
 class Photograph(NamedTuple):
-    """A decoded photograph at its full size, and the capture time EXIF told (naive where it told no zone)."""
+    """A decoded image at its full size, and the capture time EXIF stated (naive where it stated no zone)."""
 
     image: Image.Image
     captured_at: datetime | None
 
 
 def as_is(data: bytes) -> Normalised | None:
-    """The file itself, if it needs no change to be an image event's value; None otherwise. Takes microseconds."""
+    """The file itself, if it needs no change to be an image event's value; None otherwise.
+
+    What it returns can be decoded and lacks no rows. Takes microseconds for most other files, and at most a few
+    milliseconds: nothing larger than an event is looked at.
+    """
+    if len(data) > MAX_IMAGE_BYTES:
+        return None
     size = baseline(data)
-    if size is None or len(data) > MAX_IMAGE_BYTES or max(size) > MAX_SIDE or min(size) < MIN_SIDE:
+    if size is None or max(size) > MAX_SIDE or min(size) < MIN_SIDE or not decodes(data):
         return None
     return Normalised(data, *size, None)
 
@@ -83,17 +93,18 @@ def normalise(data: bytes) -> Normalised:
     """
     if untouched := as_is(data):
         return untouched
-    with _opened(data) as image:
-        captured_at = _captured_at(image.getexif())
-        image.draft("RGB", (MAX_SIDE, MAX_SIDE))
-        small = _shrunk(_continuous(image))
-        return _encoded(_upright(small))._replace(captured_at=captured_at)
+    with _opened(data, scaled=True) as file:
+        if file.jpeg:
+            file.image.draft("RGB", (MAX_SIDE, MAX_SIDE))
+        with _memory(file.image):
+            small = _shrunk(file.load())
+        return _encoded(_upright(small, file))._replace(captured_at=file.exif.captured_at)
 
 
 def decode(data: bytes) -> Photograph:
-    """The whole photograph, upright and in sRGB, for cutting parts out of it. Raises as `normalise` does."""
-    with _opened(data) as image:
-        return Photograph(_upright(_continuous(image)), _captured_at(image.getexif()))
+    """The whole image, upright and in sRGB, for cutting parts out of it. Raises as `normalise` does."""
+    with _opened(data, scaled=False) as file:
+        return Photograph(_upright(_continuous(file.load()), file), file.exif.captured_at)
 
 
 def encode(rgb: Image.Image) -> Normalised:
@@ -106,38 +117,19 @@ def encode(rgb: Image.Image) -> Normalised:
 
 
 @contextmanager
-def _opened(data: bytes) -> Iterator[Image.Image]:
+def _opened(data: bytes, *, scaled: bool) -> Iterator[ImageFile]:
     if len(data) > MAX_UPLOAD_BYTES:
         msg = f"the file has {len(data) / 2**20:.1f} MiB, {MAX_UPLOAD_BYTES // 2**20} are accepted"
         raise ImageTooLargeError(msg, "Send a smaller photograph.")
     try:
-        with _open(data) as image:
-            yield image
+        file = open_image(data, scaled=scaled)
+        with file.image:
+            _check_size(file.image)
+            yield file
     except _DAMAGED as error:
-        msg = f"the image can't be decoded: {error}"
-        raise TruncatedImageError(msg, "Send the original file again.") from error
-
-
-def _open(data: bytes) -> Image.Image:
-    formats = _heif() if data[4:8] == b"ftyp" else FORMATS
-    try:
-        image = Image.open(io.BytesIO(data), formats=formats)
-    except UnidentifiedImageError:
-        if data[4:12] in _HEIC_STARTS:
-            msg = "the HEIC file is incomplete or damaged"
-            raise TruncatedImageError(msg, "Send the original file again.") from None
-        msg = "the file is neither JPEG, PNG, WebP nor HEIC" if data else "the file is empty"
-        raise NotAnImageError(msg, "Send a photograph in one of these formats.") from None
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(str(error), f"At most {MAX_PIXELS // 10**6} megapixels are accepted.") from None
-    if image.width * image.height > MAX_PIXELS:
-        msg = f"the image has {image.width * image.height / 1e6:.0f} megapixels"
-        raise ImageTooLargeError(msg, f"At most {MAX_PIXELS // 10**6} megapixels are accepted.")
-    _check_size(image)
-    if image.format in {"JPEG", "MPO"} and (number := scans(data)) > MAX_SCANS:
-        msg = f"the JPEG has {number} scans, at most {MAX_SCANS} are decoded"
-        raise ImageTooLargeError(msg, "Save it again as an ordinary JPEG.")
-    return image
+        reason = str(error).strip().removesuffix(".") or type(error).__name__
+        msg = f"the image is incomplete or damaged: {reason}"
+        raise TruncatedImageError(msg, "Copy or download it again; if it fails again, save it anew as JPEG.") from error
 
 
 def _check_size(image: Image.Image) -> None:
@@ -146,26 +138,46 @@ def _check_size(image: Image.Image) -> None:
         raise NotAnImageError(msg, f"Send one of at least {MIN_SIDE} pixels each side, also once shrunk to {MAX_SIDE}.")
 
 
-def _heif() -> tuple[str]:
-    from pillow_heif import register_heif_opener  # noqa: PLC0415  30 ms that only HEIC uploads pay
-
-    register_heif_opener(thumbnails=False)
-    return ("HEIF",)
-
-
 def _fitting(size: tuple[int, int]) -> tuple[int, int]:
     scale = min(1, MAX_SIDE / max(size))
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
 
 
+def _memory(image: Image.Image) -> AbstractContextManager[object]:
+    """Hold it while an image is decoded; large ones are decoded one at a time, however many threads there are."""
+    return _LARGE if image.width * image.height > LARGE_PIXELS else nullcontext()
+
+
 def _shrunk(image: Image.Image) -> Image.Image:
-    if max(image.size) <= MAX_SIDE:
-        return image
-    return image.resize(_fitting(image.size), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    """An image of at most the longest side of an event, in a mode that colours can be converted from.
+
+    Box averaging to about twice that side comes first, strip by strip, so that at full size nothing but the decoded
+    image is in memory.
+    """
+    factor = max(1, int(max(image.size) / MAX_SIDE / 2))
+    if factor > 1:
+        image = _reduced(image, factor)
+    image = _continuous(image)
+    return image if max(image.size) <= MAX_SIDE else image.resize(_fitting(image.size), Image.Resampling.BILINEAR)
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    return ImageOps.exif_transpose(_flat(_srgb(image)))
+def _reduced(image: Image.Image, factor: int) -> Image.Image:
+    rows = factor * max(1, _STRIP_PIXELS // (image.width * factor))
+    strips = [
+        _continuous(image.crop((0, top, image.width, min(top + rows, image.height)))).reduce(factor)
+        for top in range(0, image.height, rows)
+    ]
+    reduced = Image.new(strips[0].mode, (strips[0].width, sum(strip.height for strip in strips)))
+    top = 0
+    for strip in strips:
+        reduced.paste(strip, (0, top))
+        top += strip.height
+    return reduced
+
+
+def _upright(image: Image.Image, file: ImageFile) -> Image.Image:
+    turned = _flat(file.to_srgb(image))
+    return turned if file.exif.turn is None else turned.transpose(file.exif.turn)
 
 
 def _encoded(rgb: Image.Image) -> Normalised:
@@ -182,26 +194,9 @@ def _continuous(image: Image.Image) -> Image.Image:
     """In a mode that can be resized: palettes are looked up, 16-bit greys become 8-bit."""
     if image.mode in {"I;16", "I;16B", "I;16L", "I", "F"}:
         return image.convert("I").point(lambda value: value * (1 / 256)).convert("L")
-    if image.mode in {"1", "P", "PA"} or "transparency" in image.info:
-        return image.convert("RGBA" if image.mode == "PA" or "transparency" in image.info else "RGB")
-    image.load()
-    return image
-
-
-def _srgb(image: Image.Image) -> Image.Image:
-    """In sRGB: telephones tag their photographs with wider colour spaces."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in {"RGB", "RGBA", "CMYK"}:
-        return image
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "sRGB" in ImageCms.getProfileDescription(source):
-            return image
-        mode = "RGB" if image.mode == "CMYK" else image.mode
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode=mode)
-    except (ImageCms.PyCMSError, OSError):
-        return image  # a broken profile tells nothing
-    return converted or image
+    if "transparency" in image.info or image.mode in {"PA", "RGBa", "La"}:
+        return image.convert("RGBA")
+    return image.convert("RGB") if image.mode in {"1", "P"} else image
 
 
 def _flat(image: Image.Image) -> Image.Image:
@@ -210,17 +205,3 @@ def _flat(image: Image.Image) -> Image.Image:
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
     return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _captured_at(exif: Image.Exif) -> datetime | None:
-    told = exif.get_ifd(_EXIF_IFD)
-    text, zone = str(told.get(_DATE_TIME_ORIGINAL)).strip("\0 "), str(told.get(_OFFSET_TIME_ORIGINAL, "")).strip("\0 ")
-    for full, form in ((text + zone, "%Y:%m:%d %H:%M:%S%z"), (text, "%Y:%m:%d %H:%M:%S")):
-        try:
-            told_at = datetime.strptime(full, form)  # noqa: DTZ007  EXIF often knows no zone
-            if told_at.tzinfo:
-                told_at.astimezone(UTC)  # a time that has no equal in UTC is no time
-            return told_at
-        except (ValueError, OverflowError):
-            continue
-    return None

@@ -5,10 +5,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
-from schemas.errors import ImageTooLargeError, NotAnImageError, TruncatedImageError
-from schemas.normalisation import MAX_PIXELS
+from schemas.errors import NotAnImageError, TruncatedImageError
+from schemas.imagefile import MAX_PIXELS, open_image
+from schemas.jpeg import baseline
 from schemas.prediction import Features
 
 Pixels = npt.NDArray[np.uint8]
@@ -24,7 +25,7 @@ class Decoded(NamedTuple):
     features: Features
 
 
-def decode(jpeg: bytes, px: int) -> Decoded:
+def decode(value: bytes, px: int) -> Decoded:
     """Decode a JPEG to its centre square, `px` pixels each side.
 
     The JPEG decoder halves the picture while it stays at least that large (draft mode), box averaging takes it to
@@ -32,22 +33,28 @@ def decode(jpeg: bytes, px: int) -> Decoded:
     NotAnImageError, TruncatedImageError or ImageTooLargeError.
     """
     try:
-        with Image.open(io.BytesIO(jpeg), formats=("JPEG",)) as image:
-            if image.width * image.height > MAX_PIXELS:
-                msg = f"the image has {image.width * image.height / 1e6:.0f} megapixels"
-                raise ImageTooLargeError(msg, _REMEDY)
-            image.draft("RGB", (px, px))
+        with _loaded(value, px) as image:
             square = centre_square(image.convert("RGB"), px)
-    except UnidentifiedImageError:
-        msg = "the value is not a JPEG" if jpeg else "the value is empty"
-        raise NotAnImageError(msg, _REMEDY) from None
-    except Image.DecompressionBombError as error:
-        raise ImageTooLargeError(str(error), _REMEDY) from None
     except (OSError, SyntaxError, ValueError, IndexError) as error:
         msg = f"the JPEG can't be decoded: {error}"
         raise TruncatedImageError(msg, _REMEDY) from error
     pixels = np.asarray(square)
     return Decoded(pixels, _features(pixels))
+
+
+def _loaded(value: bytes, px: int) -> Image.Image:
+    """An event's JPEG as it is; what another producer made, within the budget of uploads and only if it is whole."""
+    size = baseline(value)
+    if size and size.width * size.height <= MAX_PIXELS:
+        image: Image.Image = Image.open(io.BytesIO(value), formats=("JPEG",))
+        image.draft("RGB", (px, px))
+        return image
+    if value[:3] != b"\xff\xd8\xff":
+        msg = "the value is not a JPEG" if value else "the value is empty"
+        raise NotAnImageError(msg, _REMEDY)
+    file = open_image(value, scaled=False)
+    file.image.draft("RGB", (px, px))
+    return file.load()
 
 
 def centre_square(image: Image.Image, px: int) -> Image.Image:

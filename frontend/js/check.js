@@ -11,7 +11,7 @@ export function check(file) {
     return new Problem({ status: 422, title: "This file is empty", remedy: "If it is stored in a cloud, download it to this device first." });
   }
   if (file.type && !file.type.startsWith("image/")) {
-    return new Problem({ status: 415, title: "This is not a photograph", remedy: "Choose a JPEG, PNG, WebP or HEIC file." });
+    return new Problem({ status: 415, title: "This is not a photograph", remedy: "Choose a JPEG, PNG, WebP, HEIC or AVIF file." });
   }
   if (file.size > LARGEST) {
     return new Problem({

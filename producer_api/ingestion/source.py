@@ -9,6 +9,7 @@ from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.folder import frames, pictures, watched
 from producer_api.ingestion.frame import Frame
 from producer_api.ingestion.settings import IngestSettings
+from producer_api.ingestion.still import is_image, still
 from schemas.archive import in_archive, is_archive
 from schemas.errors import ConfigurationError
 from schemas.files import in_folder
@@ -26,12 +27,14 @@ class Source:
 
 
 def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
-    """Open a folder, zip, video file or camera. Raises ConfigurationError."""
+    """Open a folder, zip, image, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
     packed = path.is_file() and (path.suffix.lower() == ".zip" or is_archive(path))
     if not (feed.is_stream or path.exists()):
         msg = f"{feed.source} does not exist"
-        raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
+        raise ConfigurationError(msg, "Give a folder, a zip, an image, a video file or a camera's address.")
+    if path.is_file() and is_image(path):
+        return Source(still(feed), 1)
     if feed.is_stream or not (path.is_dir() or packed):
         return _moving(feed, settings, stop, patient=patient)
     if feed.fps:

@@ -1,20 +1,28 @@
 """How much is let in at once: memory and decoding threads are bounded, the rest is answered 503."""
 
 import asyncio
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 from producer_api.errors import OverloadedError
 from schemas.normalisation import Normalised, as_is, normalise
+
+T = TypeVar("T")
+
+SMALL_BYTES: Final = 64 * 1024
+"""Of a file that the event loop itself looks at."""
 
 
 class Admission:
     """Keeps one process's memory bounded however many uploads arrive.
 
     1. `reserve` counts the bytes a request may bring before they are read; beyond the budget it is refused at once.
-    2. A photograph that already is what an event carries passes without a thread.
-    3. All others are decoded by a fixed number of threads; no more wait for one than the reserved bytes allow.
+    2. What takes longer with each byte of an upload (decoding, hashing) is done by a fixed number of threads; no more
+       wait for one than the reserved bytes allow.
+    3. A small file is decoded and hashed at once: that takes at most a few milliseconds, usually a quarter of one.
     """
 
     def __init__(self, budget_bytes: int, threads: int) -> None:
@@ -35,10 +43,19 @@ class Admission:
             self._held -= size
 
     async def normalise(self, data: bytes) -> Normalised:
-        """`schemas.normalisation.normalise`, off the event loop where it decodes."""
-        if untouched := as_is(data):
+        """`schemas.normalisation.normalise`, off the event loop unless few bytes already are what an event carries."""
+        if len(data) <= SMALL_BYTES and (untouched := as_is(data)):
             return untouched
-        return await asyncio.get_running_loop().run_in_executor(self._pool, normalise, data)
+        return await self._in_thread(normalise, data)
+
+    async def digest(self, data: bytes) -> bytes:
+        """SHA-256, off the event loop unless there are few bytes."""
+        if len(data) <= SMALL_BYTES:
+            return hashlib.sha256(data).digest()
+        return await self._in_thread(lambda: hashlib.sha256(data).digest())
+
+    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
 
     def stop(self) -> None:
         """Let the threads end."""

@@ -11,6 +11,7 @@ from producer_api.services import Services
 from producer_api.uploads.event import image_event
 from producer_api.uploads.form import Form, Headers
 from producer_api.uploads.uploader import VISIBLE
+from schemas.formats import ACCEPTED
 from schemas.topics import IMAGES
 
 router = APIRouter(tags=["uploads"])
@@ -47,7 +48,7 @@ _FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["file"],
     "properties": {
-        "file": {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or HEIC"},
+        "file": {"type": "string", "format": "binary", "description": ACCEPTED},
         "camera": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
         "captured_at": {"type": "string", "format": "date-time", "description": "RFC 3339, with a zone"},
     },
@@ -75,7 +76,8 @@ async def predict(request: Request) -> Response:
     with services.admission.reserve(headers.body_bytes):
         form = await Form.read(request, services.settings.upload_seconds)
         image = await services.admission.normalise(form.photograph)
-        task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, form.photograph)
+        digest = await services.admission.digest(form.photograph) if headers.idempotency_key else b""
+        task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, digest)
         event = image_event(task_id, image, form, headers)
         del form  # what was uploaded need not wait for the broker: nothing is reserved for it from here on
     await services.acceptance.accept(IMAGES, event.envelope())

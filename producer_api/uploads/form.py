@@ -14,6 +14,8 @@ from schemas.normalisation import MAX_UPLOAD_BYTES
 
 FRAME_BYTES: Final = 64 * 1024
 """What the body of one upload may hold besides the photograph."""
+MAX_PARTS: Final = 100
+"""Of the form of one upload."""
 _NAME: Final = re.compile(VISIBLE)
 
 
@@ -55,10 +57,14 @@ class Form(NamedTuple):
     @classmethod
     async def read(cls, request: Request, seconds: float) -> Self:
         """Receive the body. Raises RequestError, SlowUploadError, ImageTooLargeError, TruncatedImageError."""
-        photograph, texts = None, {}
+        photograph, texts, count = None, {}, 0
         try:
             async with asyncio.timeout(seconds):
                 async for part in parts(request):
+                    count += 1
+                    if count > MAX_PARTS:
+                        msg = f"the form has more than {MAX_PARTS} fields"
+                        raise RequestError(msg, "Send one image in the field `file`; many go to /predict/batch.")
                     if part.name == "file":
                         photograph = part.data
                     elif part.data:

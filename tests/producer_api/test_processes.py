@@ -5,14 +5,20 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+import zlib
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
 import pytest
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from mutations import mutated
+from PIL import Image
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ops.broker import Broker
@@ -24,6 +30,7 @@ from ops.topics import create_topics
 from schemas.image import ImageEvent
 from schemas.prediction import Source
 from schemas.topics import IMAGES, PARTITIONER, PREDICTIONS, WORKER_GROUP
+from tests.producer_api.conftest import encoded
 from tests.support.examples import prediction
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
@@ -238,6 +245,56 @@ def test_told_to_stop_it_lets_its_clients_go_at_once(addresses, var, jpeg):
         assert time.monotonic() - began < 8
     finally:
         api.stop()
+
+
+def bombs() -> list[bytes]:
+    """Files near the size limit that cost much for each of their bytes."""
+    segments = b"\xff\xd8" + b"\xff\xfe\0\2" * 2_500_000
+    tables = b"\xff\xd8" + b"\xff\xdb\0\2" * 2_500_000
+    stuffed = encoded(Image.new("RGB", (64, 64)))[:-2] + b"\xff\0" * 5_000_000 + b"\xff\xd9"
+    png = encoded(Image.new("RGB", (64, 64)), "PNG")
+    chunks = png[:33] + (b"\0\0\0\0tEXt" + zlib.crc32(b"tEXt").to_bytes(4)) * 800_000 + png[33:]
+    return [segments, tables, stuffed, chunks] * 3
+
+
+@pytest.mark.slow
+def test_health_is_answered_while_damaged_files_and_bombs_arrive(addresses, var):
+    """Beside an idle process, which says how long an answer takes on this machine just then."""
+    apis = [Api(*addresses, var, LEAF_API_MAX_BACKLOG_SECONDS="1e6") for _ in range(2)]
+    loaded, idle = apis
+    files = iter([data for _, data in mutated(400)] + bombs() + [data for _, data in mutated(400, seed=20)])
+    taking, statuses, seconds = threading.Lock(), Counter[int](), {api: list[float]() for api in apis}
+
+    def upload() -> None:
+        while True:
+            with taking:
+                data = next(files, None)
+            if data is None:
+                return
+            key = {"Idempotency-Key": "0123456789abcdef"}  # the bytes are hashed too
+            statuses[loaded.upload(data, **key).status_code] += 1
+
+    with ExitStack() as stack:
+        for api in apis:
+            api.start()
+            stack.callback(api.stop)
+        pool = stack.enter_context(ThreadPoolExecutor(3))
+        uploads = [pool.submit(upload) for _ in range(3)]
+        with httpx.Client(timeout=30) as client:
+            while not all(done.done() for done in uploads):
+                for api in apis:
+                    began = time.monotonic()
+                    assert client.get(f"{api.url}/healthz").is_success
+                    seconds[api].append(time.monotonic() - began)
+                time.sleep(0.005)
+        for done in uploads:
+            done.result()
+    assert statuses.keys() <= {202, 413, 415, 422}, statuses
+    assert statuses[413] >= 9
+    ordered = {api: sorted(each) for api, each in seconds.items()}
+    p99 = {api: each[len(each) * 99 // 100] for api, each in ordered.items()}
+    assert p99[loaded] <= 0.05 + 2 * p99[idle], p99
+    assert ordered[loaded][-1] <= 1 + 2 * ordered[idle][-1]
 
 
 def test_uploads_are_refused_while_the_workers_are_too_far_behind(addresses, var, jpeg):

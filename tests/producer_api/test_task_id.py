@@ -68,11 +68,11 @@ def test_a_retry_gets_the_same_id_at_any_process():
 
 
 @pytest.mark.parametrize(
-    ("key", "uploader", "photograph"),
+    ("key", "uploader", "digest"),
     [(KEY[:-1] + "2", "me", b"leaf"), (KEY, "you", b"leaf"), (KEY, "me", b"other")],
 )
-def test_another_key_uploader_or_photograph_gets_another_id(key, uploader, photograph):
-    assert IDS.derive(KEY, "me", b"leaf") != IDS.derive(key, uploader, photograph)
+def test_another_key_uploader_or_photograph_gets_another_id(key, uploader, digest):
+    assert IDS.derive(KEY, "me", b"leaf") != IDS.derive(key, uploader, digest)
 
 
 def test_key_and_uploader_are_not_run_together():

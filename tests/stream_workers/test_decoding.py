@@ -53,7 +53,7 @@ def test_grey_jpegs_become_rgb() -> None:
     assert decode(out.getvalue(), 32).pixels.shape == (32, 32, 3)
 
 
-@pytest.mark.parametrize("value", [b"", b"noise" * 100, b"\xff\xd8\xff"])
+@pytest.mark.parametrize("value", [b"", b"noise" * 100, b"\xff\xd8"])
 def test_no_jpeg(value: bytes) -> None:
     with pytest.raises(NotAnImageError):
         decode(value, 64)
@@ -78,3 +78,21 @@ def test_decompression_bomb() -> None:
     Image.new("L", (9000, 9000)).save(out, "JPEG", quality=1)
     with pytest.raises(ImageTooLargeError):
         decode(out.getvalue(), 64)
+
+
+def test_a_jpeg_of_another_producer_is_read_as_uploads_are() -> None:
+    noise = np.random.default_rng(1).integers(0, 256, (200, 300, 3))
+    plain = encoded(noise)
+    for other in (plain[:-2], plain + b"trailing", encoded(noise, progressive=True)[:-2], encoded(noise, comment=b"x")):
+        np.testing.assert_array_equal(decode(other, 64).pixels, decode(plain, 64).pixels)
+
+
+def test_the_budget_is_that_of_uploads() -> None:
+    plain = encoded(np.zeros((64, 64, 3)))
+    segments = plain[:2] + b"\xff\xfe\0\2" * 200_000 + plain[2:]
+    with pytest.raises(ImageTooLargeError, match="segments"):
+        decode(segments, 64)
+    frame = plain.index(b"\xff\xc0") + 5
+    large = plain[:frame] + (9000).to_bytes(2) * 2 + plain[frame + 4 :]
+    with pytest.raises(ImageTooLargeError, match="megapixels"):
+        decode(large, 64)

@@ -95,8 +95,8 @@ def test_broken_files_are_reported_and_stop_nothing(settings, camera, tmp_path):
     assert counts(summary) == (5, 2, 0, 0)
     reasons = {each["name"]: each["reason"] for each in summary["bad_files"]}
     assert reasons.keys() == {"00001.jpg", "00002.jpg", "empty.jpg"}
-    assert "decoded" in reasons["00001.jpg"]
-    assert "neither JPEG" in reasons["00002.jpg"]
+    assert "incomplete" in reasons["00001.jpg"]
+    assert "no image" in reasons["00002.jpg"]
     assert "empty" in reasons["empty.jpg"]
 
 

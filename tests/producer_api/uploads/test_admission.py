@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import threading
 
 import pytest
@@ -6,7 +7,10 @@ from PIL import Image
 
 from producer_api.errors import OverloadedError
 from producer_api.uploads import admission as module
-from producer_api.uploads.admission import Admission
+from producer_api.uploads.admission import SMALL_BYTES, Admission
+from schemas.errors import ImageError
+from schemas.normalisation import MAX_UPLOAD_BYTES
+from schemas.topics import MAX_IMAGE_BYTES
 from tests.producer_api.conftest import encoded
 
 
@@ -24,9 +28,35 @@ def test_memory_comes_back_also_after_an_error(admission):
         pass
 
 
-async def test_what_fits_needs_no_thread(admission, jpeg, monkeypatch):
-    monkeypatch.setattr(module, "normalise", None)
+@pytest.fixture
+def threaded(admission, monkeypatch):
+    """What was given to a thread."""
+    given, submit = [], admission._pool.submit
+    monkeypatch.setattr(admission._pool, "submit", lambda work, *data: given.append(data) or submit(work, *data))
+    return given
+
+
+async def test_what_fits_needs_no_thread(admission, jpeg, threaded):
     assert (await admission.normalise(jpeg)).jpeg == jpeg
+    assert not threaded
+
+
+@pytest.mark.parametrize("size", [SMALL_BYTES + 1, MAX_IMAGE_BYTES + 1, MAX_UPLOAD_BYTES])
+@pytest.mark.parametrize("tiny", [b"\xff\xdb\0\2", b"\xff\xfe\0\2", b"\xff\0"])
+async def test_the_event_loop_looks_at_no_byte_of_a_larger_file(admission, threaded, monkeypatch, size, tiny):
+    looked = []
+    monkeypatch.setattr(module, "as_is", looked.append)
+    with pytest.raises(ImageError):
+        await admission.normalise((b"\xff\xd8" + tiny * (size // len(tiny) + 1))[:size])
+    assert len(threaded) == 1
+    assert not looked
+
+
+async def test_hashes_large_files_in_a_thread(admission, threaded):
+    for size, threads in ((SMALL_BYTES, 0), (SMALL_BYTES + 1, 1)):
+        data = bytes(size)
+        assert await admission.digest(data) == hashlib.sha256(data).digest()
+        assert len(threaded) == threads
 
 
 async def test_never_decodes_more_at_once_than_there_are_threads(admission, monkeypatch):

@@ -230,3 +230,9 @@ async def test_a_time_beyond_the_calendar_is_refused(client, acceptance, jpeg, w
     assert answer.status_code == 422
     assert "captured_at" in answer.json()["detail"]
     assert not acceptance.accepted
+
+
+async def test_a_form_of_very_many_fields_is_refused(client):
+    answer = await client.post("/predict", files=[("x", ("x", b"x"))] * 200)
+    assert answer.status_code == 422
+    assert "fields" in answer.json()["detail"]

@@ -1,10 +1,12 @@
+import asyncio
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from python_multipart.multipart import MultipartParser
 
 from producer_api.errors import RequestError
-from producer_api.uploads.multipart import MAX_PREAMBLE_BYTES, Parser, boundary
+from producer_api.uploads.multipart import MAX_FIELD_BYTES, MAX_PREAMBLE_BYTES, Parser, boundary, parts
 from schemas.errors import ImageTooLargeError
 from schemas.normalisation import MAX_UPLOAD_BYTES
 
@@ -125,3 +127,40 @@ def test_refuses_bodies_without_one(content_type):
 def test_a_field_that_is_no_text_is_refused():
     with pytest.raises(RequestError):
         _ = parse(body(part("camera", b"\xff")))[0].text
+
+
+def test_a_field_of_very_many_bytes_is_not_decoded():
+    assert parse(body(part("camera", b"x" * MAX_FIELD_BYTES)))[0].text
+    with pytest.raises(RequestError, match="camera"):
+        _ = parse(body(part("camera", b"x" * (MAX_FIELD_BYTES + 1))))[0].text
+
+
+class Arriving:
+    """A request whose body is there already, so that receiving it never waits."""
+
+    def __init__(self, *chunks):
+        self.headers = {"content-type": "multipart/form-data; boundary=b"}
+        self._chunks = list(chunks)
+
+    async def receive(self):
+        return {"type": "http.request", "body": self._chunks.pop(0), "more_body": bool(self._chunks)}
+
+
+async def test_very_many_parts_leave_the_event_loop_to_others():
+    turns = 0
+
+    async def others():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    tiny = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n' * 5000
+    task = asyncio.create_task(others())
+    seen, at_once, before = 0, 0, 0
+    async for _ in parts(Arriving(tiny[:200_000], tiny[200_000:] + b"--b--\r\n")):
+        seen, at_once = seen + 1, at_once + 1 if turns == before else 1
+        before = turns
+        assert at_once <= 1000
+    task.cancel()
+    assert seen == 5000
