@@ -64,6 +64,22 @@ class EventError(LeafError):
     title = "A record does not follow the contract"
 
 
+class EventTooLargeError(LeafError):
+    """The event is larger than its topic takes (`max.message.bytes`); it was not stored."""
+
+    status = 413
+    kind = "event-too-large"
+    title = "Larger than the topic takes"
+
+    def __init__(self, topic: str, size: int, limit: int | None = None) -> None:
+        """Sizes in bytes; None: the broker refused it and does not say what it takes."""
+        takes = f"{topic} takes {limit}" if limit else f"{topic} does not take that"
+        super().__init__(
+            f"the event has up to {size} bytes, and {takes} (max.message.bytes)",
+            "Send less; or let the operator run `leaf doctor`, which says what the topics should take.",
+        )
+
+
 class ModelError(LeafError):
     """A model's files, card or checksums do not fit together."""
 
