@@ -148,7 +148,9 @@ def _configure(admin: AdminClient, settings: TopicSettings) -> list[str]:
         except KafkaException as error:
             wanted = ", ".join(f"{entry.name}={entry.value}" for entry in resource.incremental_configs)
             msg = f"topic {resource.name} can't be given {wanted}: {error.args[0].str()}"
-            raise ConfigurationError(msg, "Set that with the cluster's own tools, then run `leaf topics` again.") from error
+            raise ConfigurationError(
+                msg, "Set that with the cluster's own tools, then run `leaf topics` again."
+            ) from error
     return [resource.name for resource in changes]
 
 

@@ -52,9 +52,9 @@ class Acceptance:
     3. It hands the record to the producer and waits until the leader and all in-sync replicas have it.
     4. A deadline ends the wait with BrokerUnavailableError, "not confirmed": the producer goes on trying and the record
        may still be stored. A client's retry under its Idempotency-Key gets the same id, so it then counts once.
-    5. A batch that the broker refuses costs the producer its sequence in that partition: it is replaced, and what it had
-       refused is sent by the next one, each record by its own merit. Other errors that no retry helps replace it too;
-       those waiting are answered "not confirmed".
+    5. A batch that the broker refuses costs the producer its sequence in that partition: it is replaced, and what was
+       refused is sent by the next one if it is not too large itself. Other errors that no retry helps replace the
+       producer too; those waiting are answered "not confirmed".
     6. `stop` flushes what is still on its way.
 
     Survives: the broker away at start or later, a leader change, limits that change, kill -9 of this process (what was

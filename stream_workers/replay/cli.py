@@ -167,7 +167,9 @@ async def _work(settings: WorkerSettings, run: Run, group: Group, speed: Speed) 
         await replayer.work()
     except (MessageSizeTooLargeError, OutOfOrderSequenceNumber) as error:  # the second follows from the first
         msg = f"{REPLAYS.name} does not take a prediction of this replay (max.message.bytes)"
-        raise ConfigurationError(msg, "Run `leaf topics`, then the same command again: it goes on where it stopped.") from error
+        raise ConfigurationError(
+            msg, "Run `leaf topics`, then the same command again: it goes on where it stopped."
+        ) from error
     except KafkaError as error:
         msg = f"Kafka does not answer as it should: {error!r}"
         raise BrokerUnavailableError(msg, "Run the same command again: it goes on where it stopped.") from error

@@ -1,4 +1,4 @@
-"""What becomes of a record that is larger than its topic takes: it stops no worker and costs no other record anything."""
+"""What becomes of a record that is larger than its topic takes: it stops no worker and harms no other record."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ from tests.support.examples import answer
 
 
 class Broker:
-    """Refuses a whole batch of more than `limits` bytes of a topic; what arrives in one turn is a batch, as in aiokafka."""
+    """Refuses a batch of more than `limits` bytes of a topic; what arrives in one turn is a batch, as in aiokafka."""
 
     def __init__(self, **limits: int) -> None:
         self.limits = {f"leaf.{name.replace('_', '.')}": limit for name, limit in limits.items()}

@@ -5,11 +5,8 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
-from typing import Literal
 
 import pytest
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from producer_api.uploads.acceptance import LIMIT_SECONDS, Acceptance
 from producer_api.uploads.limits import CLIENT_BYTES, Limits
@@ -18,6 +15,7 @@ from schemas.image import ImageEvent
 from schemas.topics import IMAGES, KAFKA_MAX_BYTES
 from tests.producer_api.conftest import until
 from tests.support.cluster import Cluster
+from tests.support.limits import TAKES_BYTES, lower_limit, restore_limit
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 
@@ -26,32 +24,11 @@ def event(number: int, size: int) -> ImageEvent:
     return ImageEvent(id=f"image-{number:016d}", jpeg=b"x" * size, accepted_at=datetime.now(UTC), key="one-partition")
 
 
-def limit(kafka: str, size: Literal[20_000] | None) -> None:
-    """Set the images topic's limit to 20,000 bytes, or give it back its default."""
-    kind = AlterConfigOpType.SET if size else AlterConfigOpType.DELETE
-    entry = ConfigEntry("max.message.bytes", str(size) if size else None, incremental_operation=kind)
-    resource = ConfigResource(ResourceType.TOPIC, IMAGES.name, incremental_configs=[entry])
-    admin = AdminClient({"bootstrap.servers": kafka})
-    for future in admin.incremental_alter_configs([resource]).values():
-        future.result(10)
-    while takes(kafka, 25_000) == bool(size):  # the broker takes a moment
-        time.sleep(0.05)
-
-
-def takes(kafka: str, size: int) -> bool:
-    """Whether another producer's record of this size is stored."""
-    outcome = []
-    producer = Producer({"bootstrap.servers": kafka, "log_level": 0})
-    producer.produce(IMAGES.name, b"x" * size, on_delivery=lambda error, _message: outcome.append(error))
-    producer.flush(10)
-    return outcome[0] is None
-
-
 @pytest.fixture
 def limited(topics: str) -> Iterator[None]:
-    limit(topics, 20_000)
+    lower_limit(topics)
     yield
-    limit(topics, None)
+    restore_limit(topics)
 
 
 @pytest.fixture
@@ -67,27 +44,27 @@ async def test_reads_what_the_broker_takes(topics):
     assert limits.of(IMAGES) == CLIENT_BYTES
     await limits.refresh(0)
     assert limits.of(IMAGES) == KAFKA_MAX_BYTES
-    limit(topics, 20_000)
+    lower_limit(topics)
     await limits.refresh(0)
     assert limits.of(IMAGES) == KAFKA_MAX_BYTES
     await limits.refresh(time.monotonic())
-    assert limits.of(IMAGES) == 20_000
+    assert limits.of(IMAGES) == TAKES_BYTES
 
 
 async def test_a_refused_record_costs_nobody_else_anything(topics, acceptance):
     await until(lambda: acceptance.connected)
     await acceptance.accept(IMAGES, event(0, 1000).envelope())
-    limit(topics, 20_000)
+    lower_limit(topics)
     sizes = [1000, 30_000, 2000, 1500, 40_000, 18_000, *[500] * 60]
     sent = (acceptance.accept(IMAGES, event(number, size).envelope()) for number, size in enumerate(sizes, 1))
     outcomes = await asyncio.gather(*sent, return_exceptions=True)
     said = {number: outcome for number, outcome in enumerate(outcomes, 1) if outcome is not None}
     assert {number: type(outcome) for number, outcome in said.items()} == dict.fromkeys((2, 5), EventTooLargeError)
-    limit(topics, None)
+    restore_limit(topics)
     await asyncio.sleep(LIMIT_SECONDS)
     assert not await refused(acceptance, event(100, 30_000))
     await acceptance.stop()
-    records = [message for message in Cluster(topics).read(IMAGES.name) if message.headers()]
+    records = [message for message in Cluster(topics).read(IMAGES.name) if message.key()]
     stored = Counter(ImageEvent.read(m.key(), m.value(), m.headers()).id for m in records)
     wanted = {event(number, 0).id for number in range(len(sizes) + 1) if number not in said} | {event(100, 0).id}
     assert stored == dict.fromkeys(wanted, 1)
