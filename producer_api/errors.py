@@ -21,6 +21,14 @@ class EmptyBatchError(LeafError):
     title = "There is no photograph in the batch"
 
 
+class BatchNotConfirmedError(LeafError):
+    """No file of a batch is known to be stored, and some may be."""
+
+    status = 503
+    kind = "batch-not-confirmed"
+    title = "Not confirmed by the broker"
+
+
 class UnknownTaskError(LeafError):
     """No such id was ever given out by this service."""
 

@@ -1,8 +1,9 @@
 """Every error as a problem document (RFC 9457): one handler, and what OpenAPI says of it."""
 
 import logging
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -32,6 +33,17 @@ class Problem(BaseModel):
     remedy: str
     """What to do about it."""
 
+    @classmethod
+    def of(cls, error: LeafError) -> Self:
+        """The document of an error of ours."""
+        return cls(
+            type=f"urn:leaf:problem:{error.kind}",
+            title=error.title,
+            status=error.status,
+            detail=str(error),
+            remedy=error.remedy,
+        )
+
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """OpenAPI's `responses` for these statuses."""
@@ -47,15 +59,11 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 async def answer(request: Request, error: Exception) -> JSONResponse:
     """The one handler."""
     headers: dict[str, str] = {}
+    members: Mapping[str, Any] = {}
     match error:
         case LeafError():
-            found = Problem(
-                type=f"urn:leaf:problem:{error.kind}",
-                title=error.title,
-                status=error.status,
-                detail=str(error),
-                remedy=error.remedy,
-            )
+            found = Problem.of(error)
+            members = error.members
         case RequestValidationError():
             found = _malformed(error)
         case HTTPException():
@@ -67,7 +75,7 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
     PROBLEMS.labels(found.type.rpartition(":")[2]).inc()
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(getattr(error, "retry_after", DEFAULT_RETRY_AFTER_S))
-    return JSONResponse(found.model_dump(), found.status, headers, MEDIA_TYPE)
+    return JSONResponse(found.model_dump() | dict(members), found.status, headers, MEDIA_TYPE)
 
 
 def _malformed(error: RequestValidationError) -> Problem:

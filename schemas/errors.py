@@ -1,6 +1,7 @@
 """The one error hierarchy."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class LeafError(Exception):
@@ -12,6 +13,8 @@ class LeafError(Exception):
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
+    members: Mapping[str, Any] = {}
+    """More that the problem document says (RFC 9457, extension members)."""
 
     def __init__(self, detail: str, remedy: str = "") -> None:
         super().__init__(detail)

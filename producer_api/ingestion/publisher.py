@@ -132,10 +132,10 @@ class Publisher:
 
     def _send_refused(self, seconds: float) -> bool:
         """Send what came back as too large again, one by one; whether all of that is confirmed."""
-        refused, self._refused = self._refused, []
-        if refused:
+        if self._refused:
             self._takes = self._log.takes()
-        for event, on_refused in refused:
+        for _ in range(len(self._refused)):
+            event, on_refused = self._refused.pop(0)
             if event.envelope().record_bytes > self._takes:
                 del self._unnoted[event.id]
                 on_refused(self._too_large(event))

@@ -1,12 +1,17 @@
 """How much is let in at once: memory and decoding threads are bounded, the rest is answered 503."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import Final, TypeVar
 
 from producer_api.errors import OverloadedError
 from schemas.normalisation import Normalised, as_is, normalise
+
+SMALL_BYTES: Final = 512 * 1024
+"""Of a file whose hash takes less than a thread's turn."""
+T = TypeVar("T")
 
 
 class Admission:
@@ -33,6 +38,12 @@ class Admission:
             yield
         finally:
             self._held -= size
+
+    async def beside(self, size: int, work: Callable[[], T]) -> T:
+        """Do what takes milliseconds for a large file, of this size, off the event loop where it does."""
+        if size <= SMALL_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def normalise(self, data: bytes) -> Normalised:
         """`schemas.normalisation.normalise`, off the event loop where it decodes."""

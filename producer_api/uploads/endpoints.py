@@ -1,5 +1,6 @@
 """POST /predict: a photograph in, a task id out."""
 
+from functools import partial
 from typing import Any, Final, Self
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -43,6 +44,7 @@ SENDER_HEADERS: Final[list[dict[str, Any]]] = [
         "schema": {"type": "string", "minLength": 16, "maxLength": 128, "pattern": VISIBLE},
     },
 ]
+_IMAGE: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 _FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["file"],
@@ -64,7 +66,11 @@ _FORM: Final[dict[str, Any]] = {
     },
     openapi_extra={
         "parameters": SENDER_HEADERS,
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
+        "requestBody": {
+            "required": True,
+            "description": "A form, or the photograph itself.",
+            "content": {"multipart/form-data": {"schema": _FORM}, "image/*": {"schema": _IMAGE}},
+        },
     },
 )
 async def predict(request: Request) -> Response:
@@ -75,12 +81,23 @@ async def predict(request: Request) -> Response:
     with services.admission.reserve(headers.body_bytes):
         form = await Form.read(request, services.settings.upload_seconds)
         image = await services.admission.normalise(form.photograph)
-        task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, form.photograph)
+        task_id = await _task_id(services, headers, form.photograph)
         event = image_event(task_id, image, form, headers)
         del form  # what was uploaded need not wait for the broker: nothing is reserved for it from here on
     await services.acceptance.accept(IMAGES, event.envelope())
     accepted = Accepted.of(task_id)
     return Response(accepted.model_dump_json(), 202, {"Location": accepted.status_url}, "application/json")
+
+
+async def _task_id(services: Services, headers: Headers, photograph: bytes) -> str:
+    """A new id, or the one that belongs to the client's key. Raises BacklogError if its partition is behind."""
+    key, ids = headers.idempotency_key, services.task_ids
+    if key is None:
+        return services.backpressure.open_key(ids.new)
+    made = partial(ids.derive, key, headers.uploader or "", photograph)
+    task_id = await services.admission.beside(len(photograph), made)
+    services.backpressure.check(task_id)
+    return task_id
 
 
 class Shortcut:
