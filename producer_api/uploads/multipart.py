@@ -18,7 +18,9 @@ MAX_BOUNDARY_BYTES: Final = 70
 _BOUNDARY: Final = re.compile(
     r'multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE
 )
-_HOW: Final = "Send multipart/form-data, as `curl -F file=@leaf.jpg` does."
+_HOW: Final = (
+    "Send multipart/form-data, as `curl -F file=@leaf.jpg` does; to /predict also the image itself, as image/jpeg."
+)
 
 
 async def parts(request: Request, limit: int) -> AsyncIterator[Part]:
