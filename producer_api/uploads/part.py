@@ -13,7 +13,6 @@ from schemas.normalisation import MAX_UPLOAD_BYTES
 MAX_HEADER_BYTES: Final = 4096
 """Of what stands before a part's data: the delimiter's line and the part's headers."""
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
-_HEADER: Final = re.compile(rb"^([!#$%&'*+.^_`|~0-9A-Za-z-]+)[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _PARAMETER: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
 _EXTENDED: Final = re.compile(rb"([A-Za-z0-9_.:-]+)'[^']*'(.*)")
@@ -37,8 +36,7 @@ class Part(NamedTuple):
     def read(cls, piece: bytes) -> Self:
         """What stands between two delimiters: padding, CRLF, headers, an empty line, data. Raises RequestError."""
         end = piece.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES)
-        head = _FOLD.sub(b" ", piece[:end]).replace(b"\r\n", b"\n") if end >= 0 else b""
-        headers = {name.lower(): value for name, value in _HEADER.findall(head)}
+        headers = _headers(piece[:end]) if end >= 0 else {}
         disposition = headers.get(b"content-disposition", b"")
         if not disposition[:9].lower() == b"form-data":
             raise _malformed("a part has no header `Content-Disposition: form-data`")
@@ -52,7 +50,7 @@ class Part(NamedTuple):
             _filename(told),
             b"" if too_large else piece[end + 4 :],
             "" if encoding in _PLAIN else encoding,
-            _parameters(headers.get(b"content-type", b"")).get(b"charset", b"utf-8").decode("latin-1"),
+            _charset(headers.get(b"content-type", b"")),
             too_large,
         )
 
@@ -95,6 +93,20 @@ class Part(NamedTuple):
             msg = f"the file has more than {MAX_UPLOAD_BYTES // 2**20} MiB"
             raise ImageTooLargeError(msg, "Send a smaller photograph.")
         return self.decoded()
+
+
+def _headers(head: bytes) -> dict[bytes, bytes]:
+    """Names in lower case to values, of what follows the delimiter."""
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    fields = (line.partition(b":") for line in head.split(b"\r\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in fields}
+
+
+def _charset(content_type: bytes) -> str:
+    if b"charset" not in content_type.lower():  # the usual case costs nothing
+        return "utf-8"
+    return _parameters(content_type).get(b"charset", b"utf-8").decode("latin-1")
 
 
 def _parameters(header: bytes) -> dict[bytes, bytes]:
