@@ -73,6 +73,8 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
             found = _plain(HTTPStatus.INTERNAL_SERVER_ERROR, request)
     PROBLEMS.labels(found.type.rpartition(":")[2]).inc()
+    if found.status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
     if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = str(getattr(error, "retry_after", DEFAULT_RETRY_AFTER_S))
     return JSONResponse(found.model_dump() | dict(members), found.status, headers, MEDIA_TYPE)

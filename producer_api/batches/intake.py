@@ -131,9 +131,9 @@ class Intake:
         image = await self._services.admission.normalise(photograph)
         tag = await self._services.admission.beside(len(photograph), partial(self._batch.tag, ids, photograph))
         task_id = self._batch.member(ids, tag)
-        self._services.backpressure.check(task_id)
         form = Form(photograph, self._fields.get("camera") or None, self._fields.get("captured_at") or None)
         event = image_event(task_id, image, form, self._headers)
+        self._services.backpressure.check(event.key)
         outcome.task_id = task_id
         if tag in self._members:
             return

@@ -83,6 +83,7 @@ async def predict(request: Request) -> Response:
         image = await services.admission.normalise(form.photograph)
         task_id = await _task_id(services, headers, form.photograph)
         event = image_event(task_id, image, form, headers)
+        services.backpressure.check(event.key)
         del form  # what was uploaded need not wait for the broker: nothing is reserved for it from here on
     await services.acceptance.accept(IMAGES, event.envelope())
     accepted = Accepted.of(task_id)
@@ -90,14 +91,12 @@ async def predict(request: Request) -> Response:
 
 
 async def _task_id(services: Services, headers: Headers, photograph: bytes) -> str:
-    """A new id, or the one that belongs to the client's key. Raises BacklogError if its partition is behind."""
+    """A new id, of a partition that is not behind, or the one that belongs to the client's key."""
     key, ids = headers.idempotency_key, services.task_ids
     if key is None:
         return services.backpressure.open_key(ids.new)
     made = partial(ids.derive, key, headers.uploader or "", photograph)
-    task_id = await services.admission.beside(len(photograph), made)
-    services.backpressure.check(task_id)
-    return task_id
+    return await services.admission.beside(len(photograph), made)
 
 
 class Shortcut:

@@ -27,6 +27,7 @@ def image_event(task_id: str, image: Normalised, form: Form, headers: Headers) -
                 "jpeg": image.jpeg,
                 "accepted_at": datetime.now(UTC),
                 "camera": form.camera,
+                "unauthenticated": form.camera is not None,  # whoever uploads may give any name
                 "captured_at": form.captured_at or exif_with_zone,
                 "uploader": hashed(headers.uploader),
                 "traceparent": _trace(headers.traceparent),
