@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from producer_api.metrics import PROBLEMS
 from schemas.errors import LeafError
@@ -18,6 +19,7 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 DEFAULT_RETRY_AFTER_S: Final = 2
+_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Problem(BaseModel):
@@ -66,8 +68,12 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
             members = error.members
         case RequestValidationError():
             found = _malformed(error)
+        case HTTPException(status_code=HTTPStatus.BAD_REQUEST):  # FastAPI's, for a body that it can't parse
+            found = _unreadable()
         case HTTPException():
             headers.update(error.headers or {})
+            if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                headers["Allow"] = ", ".join(_methods(request))
             found = _plain(error.status_code, request)
         case _:
             log.error("%s %s failed", request.method, request.url.path, exc_info=error)
@@ -90,6 +96,27 @@ def _malformed(error: RequestValidationError) -> Problem:
         detail=f"{where}: {first['msg']}",
         remedy="See /docs for what this address takes.",
     )
+
+
+def _unreadable() -> Problem:
+    return Problem(
+        type="urn:leaf:problem:request",
+        title="The request is malformed",
+        status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        detail="the body is not JSON in UTF-8",
+        remedy="See /docs for what this address takes.",
+    )
+
+
+def _methods(request: Request) -> list[str]:
+    """Of all routes at this address; Starlette names those of the first only."""
+    scope = dict(request.scope)
+    found: set[str] = set()
+    for method in _METHODS:
+        scope["method"] = method
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.router.routes):
+            found.add(method)
+    return sorted(found)
 
 
 def _plain(status: int, request: Request) -> Problem:

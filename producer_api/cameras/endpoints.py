@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from producer_api.admin import require_admin
 from producer_api.cameras.log import Cursor
+from producer_api.moment import Moment
 from producer_api.problems import problems
 from producer_api.services import ServicesHere
 from schemas.image import CameraId
@@ -74,8 +75,8 @@ async def cameras(services: ServicesHere) -> Cameras:
 async def results(
     camera: CameraId,
     services: ServicesHere,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
     label: Annotated[Label | None, Query(description="Only results with this most probable label.")] = None,
     cursor: Annotated[str | None, Query(description="From the page before.")] = None,
 ) -> CameraResults:

@@ -14,6 +14,27 @@ async def test_what_the_framework_refuses_is_a_problem_document_too(client, meth
     assert status != 405 or answer.headers["allow"] == "POST"
 
 
+@pytest.mark.parametrize(
+    ("path", "methods"),
+    [("/experiments/x", "GET, PUT"), ("/predict", "POST"), ("/result/x", "GET"), ("/docs", "GET"), ("/healthz", "GET")],
+)
+async def test_allow_names_every_method_of_an_address(client, path, methods):
+    answer = await client.delete(path)
+    assert answer.status_code == 405
+    assert answer.headers["allow"] == methods
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"label": "healthy", "note": "\xff"}', b"\xff", b"{", b"", b"[" * 100_000, '"healthy"'.encode("utf-16")]
+)
+async def test_a_body_that_is_no_json_in_utf_8_is_malformed(client, ids, body):
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post(f"/result/{ids.new()}/feedback", content=body, headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["type"] == "urn:leaf:problem:request"
+    assert answer.json()["remedy"]
+
+
 async def test_a_mistake_of_ours_says_nothing_of_itself(app, services, monkeypatch):
     monkeypatch.setattr(services.task_ids, "read", lambda _text: 1 / 0)
     transport = ASGITransport(app, raise_app_exceptions=False)
