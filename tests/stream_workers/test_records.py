@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from confluent_kafka import KafkaError
 from workers import photograph
 
 from schemas.prediction import Prediction
+from stream_workers import retries
 from stream_workers.acknowledgement import Acknowledgement
 from stream_workers.assignment import Assignment, Variant
 from stream_workers.records import TOO_LARGE
@@ -117,3 +119,28 @@ async def test_the_broker_away_in_between_is_waited_for(monkeypatch) -> None:
     broker.send = sometimes
     [told] = (await published(broker, diagnosed(0, 3000))).values()
     assert told.answer
+
+
+class Producer:
+    """Refuses what is flushed together, as Kafka does a batch, where it has more than 100 bytes."""
+
+    def __init__(self) -> None:
+        self.batch: list[tuple] = []
+        self.stored: list[bytes] = []
+
+    def produce(self, *, value, on_delivery, **_record):
+        self.batch.append((value, on_delivery))
+
+    def flush(self, _seconds):
+        batch, self.batch = self.batch, []
+        fits = sum(len(value) for value, _ in batch) <= 100
+        for value, on_delivery in batch:
+            self.stored += [value] if fits else []
+            on_delivery(None if fits else KafkaError(KafkaError.MSG_SIZE_TOO_LARGE), None)
+
+
+def test_of_letters_put_back_together_only_the_one_that_is_too_large_is_refused() -> None:
+    producer = Producer()
+    errors = retries._store(producer, [{"value": b"x" * size} for size in (40, 101, 40)])
+    assert [error is None for error in errors] == [True, False, True]
+    assert [len(value) for value in producer.stored] == [40, 40]
