@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from producer_api.batches.batch_id import BatchId
 from producer_api.batches.intake import MAX_BATCH_BYTES, STORED, Intake, Outcome
 from producer_api.errors import BatchNotConfirmedError, EmptyBatchError
-from producer_api.problems import Problem, problems
+from producer_api.problems import DEFAULT_RETRY_AFTER_S, Problem, problems
 from producer_api.services import Services, ServicesHere
 from producer_api.uploads.endpoints import SENDER_HEADERS
 from producer_api.uploads.form import Headers
@@ -97,8 +97,12 @@ async def predict_batch(request: Request) -> Response:
         uncounted=intake.uncounted,
         problem=Problem.of(intake.problem) if intake.problem else None,
     )
-    complete = not (intake.problem or intake.uncounted) and all(one.status == STORED for one in intake.files)
-    return JSONResponse(body.model_dump(), 202 if complete else 207, {"Location": body.status_url})
+    statuses = {one.status for one in intake.files}
+    complete = statuses == {STORED} and not (intake.problem or intake.uncounted)
+    answer = JSONResponse(body.model_dump(), 202 if complete else 207, {"Location": body.status_url})
+    if HTTPStatus.SERVICE_UNAVAILABLE in statuses:
+        answer.headers["Retry-After"] = str(DEFAULT_RETRY_AFTER_S)
+    return answer
 
 
 def _nothing_stored(intake: Intake) -> LeafError:

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, for_code
 
 from schemas.topics import FEEDBACK, IMAGES, MAX_BYTES, Topic
 
@@ -48,6 +48,8 @@ class Limits:
             now, before = time.monotonic(), self._known
             try:
                 self._known = await self._read()
+            except IncompatibleBrokerVersion:  # the embedded one
+                pass
             except (KafkaError, OSError) as error:
                 log.warning("how large a record the topics take can't be read: %r", error)
             self._read_at = now

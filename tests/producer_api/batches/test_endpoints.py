@@ -257,6 +257,7 @@ async def test_a_partition_that_is_behind_costs_its_own_photographs_only(client,
     answer = await client.post("/predict/batch", files=files(*photographs), headers=headers)
     assert answer.status_code == 207
     assert {status for _, status in outcomes(answer)} == {202, 503}
+    assert answer.headers["retry-after"]
     services.backpressure.backlog = Backlog(0, {0: 0, 1: 0})
     again = await client.post("/predict/batch", files=files(*photographs), headers=headers)
     assert again.status_code == 202
