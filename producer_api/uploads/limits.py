@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 
 CLIENT_BYTES: Final = 4 * 1024 * 1024
 """What the producer itself takes."""
+REQUEST_MS: Final = 3000
 
 
 class Limits:
@@ -60,7 +61,9 @@ class Limits:
                 log.warning(text, topic.name, limit, MAX_BYTES, topic.record_bytes)
 
     async def _read(self) -> dict[str, int]:
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, client_id="leaf-api-limits")
+        admin = AIOKafkaAdminClient(
+            bootstrap_servers=self._bootstrap, client_id="leaf-api-limits", request_timeout_ms=REQUEST_MS
+        )
         try:
             await admin.start()
             asked = [
@@ -72,7 +75,7 @@ class Limits:
                 for code, _message, _kind, name, entries in answer.resources:
                     if code:
                         raise for_code(code)
-                    found[name] = int(next(entry[1] for entry in entries if entry[0] == MAX_BYTES))
+                    found |= {name: int(entry[1]) for entry in entries if entry[0] == MAX_BYTES}
             return found
         finally:
             await admin.close()

@@ -105,6 +105,10 @@ class Producers:
             except asyncio.CancelledError:
                 await producer.stop()
                 raise
+            except Exception:  # whatever it is, uploads must not stay refused because of it
+                log.exception("the producer could not be started, and is tried again")
+                await producer.stop()
+                await asyncio.sleep(RECONNECT_SECONDS)
             else:
                 break
         self._producer, self._connected_at = producer, time.monotonic()
