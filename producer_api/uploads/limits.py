@@ -70,12 +70,12 @@ class Limits:
                 ConfigResource(ConfigResourceType.TOPIC, topic.name, configs={MAX_BYTES: ""})
                 for topic in (IMAGES, FEEDBACK)
             ]
-            found = {}
+            found: dict[str, int] = {}
             for answer in await admin.describe_configs(asked):
                 for code, _message, _kind, name, entries in answer.resources:
                     if code:
                         raise for_code(code)
-                    found |= {name: int(entry[1]) for entry in entries if entry[0] == MAX_BYTES}
+                    found.update((name, int(entry[1])) for entry in entries if entry[0] == MAX_BYTES)
             return found
         finally:
             await admin.close()
