@@ -17,6 +17,8 @@ _PARAMETER: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|(
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
 _EXTENDED: Final = re.compile(rb"([A-Za-z0-9_.:-]+)'[^']*'(.*)")
 """charset'language'percent-encoded (RFC 8187)."""
+_AS_TEXT: Final = (b"data:", b"/9j/", b"iVBORw0KGgo", b"UklGR")
+"""How a data: address begins, and JPEG, PNG and WebP in base64."""
 _PLAIN: Final = frozenset({"", "7bit", "8bit", "binary"})
 
 
@@ -92,7 +94,11 @@ class Part(NamedTuple):
         if self.too_large:
             msg = f"the file has more than {MAX_UPLOAD_BYTES // 2**20} MiB"
             raise ImageTooLargeError(msg, "Send a smaller photograph.")
-        return self.decoded()
+        data = self.decoded()
+        if data.startswith(_AS_TEXT):
+            msg = "the photograph is written as text, base64 or a data: address"
+            raise RequestError(msg, "Send its bytes (of a canvas: toBlob), or name the encoding in the part's header.")
+        return data
 
 
 def _headers(head: bytes) -> dict[bytes, bytes]:

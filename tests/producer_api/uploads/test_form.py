@@ -174,6 +174,11 @@ async def test_what_can_not_be_used_is_named(client, acceptance, parts, says):
     assert not acceptance.accepted
 
 
+@pytest.mark.parametrize("prefix", [b"", b"data:image/jpeg;base64,"])
+async def test_a_photograph_written_as_text_is_named(client, jpeg, prefix):
+    assert "as text" in wrong(await post(client, form((FILE, prefix + base64.b64encode(jpeg)))))
+
+
 async def test_lines_that_end_in_lf_are_named(client, jpeg):
     body = form((FILE, b"x")).replace(b"\r\n", b"\n")
     assert "LF, not CRLF" in wrong(await post(client, body))
