@@ -123,6 +123,7 @@ def _plain(status: int, request: Request) -> Problem:
     details = {
         404: (f"there is nothing at {request.url.path}", "See /docs for the addresses there are."),
         405: (f"{request.url.path} does not take {request.method}", "See the Allow header, or /docs."),
+        413: ("the body is longer than this address takes", "See /docs for what it takes."),
         500: ("an error that nobody foresaw was logged", "Try again; if it stays, tell the operator the time."),
     }
     phrase = HTTPStatus(status).phrase

@@ -25,13 +25,26 @@ async def test_allow_names_every_method_of_an_address(client, path, methods):
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"label": "healthy", "note": "\xff"}', b"\xff", b"{", b"", b"[" * 100_000, '"healthy"'.encode("utf-16")]
+    "body", [b'{"label": "healthy", "note": "\xff"}', b"\xff", b"{", b"", b"[" * 50_000, '"healthy"'.encode("utf-16")]
 )
 async def test_a_body_that_is_no_json_in_utf_8_is_malformed(client, ids, body):
     headers = {"Content-Type": "application/json"}
     answer = await client.post(f"/result/{ids.new()}/feedback", content=body, headers=headers)
     assert answer.status_code == 422
     assert answer.json()["type"] == "urn:leaf:problem:request"
+    assert answer.json()["remedy"]
+
+
+async def long_body():
+    for _ in range(20):
+        yield b"[" * 10_000
+
+
+@pytest.mark.parametrize("content", [lambda: b"[" * 200_000, long_body])
+@pytest.mark.parametrize(("method", "path"), [("POST", "/result/x/feedback"), ("PUT", "/experiments/x")])
+async def test_a_body_that_is_too_long_is_not_parsed(client, method, path, content):
+    answer = await client.request(method, path, content=content(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 413
     assert answer.json()["remedy"]
 
 
