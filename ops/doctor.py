@@ -112,12 +112,12 @@ def _kafka(settings: TopicSettings) -> Iterator[Finding]:
         missing = [topic.name for topic in TOPICS if topic.name not in counts]
         wrong = {} if settings.mode == "embedded" else differences(admin, settings, counts)
         if missing or wrong:
-            told = [f"{name} is missing" for name in missing]
-            told += [
+            faults = [f"{name} is missing" for name in missing]
+            faults += [
                 f"{name} should have {', '.join(f'{key}={value}' for key, value in config.items())}"
                 for name, config in wrong.items()
             ]
-            raise LeafError("; ".join(told), "Run `leaf topics`.")
+            raise LeafError("; ".join(faults), "Run `leaf topics`.")
         return f"{len(counts)}, partitions and settings as configured"
 
     try:

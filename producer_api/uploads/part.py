@@ -42,14 +42,14 @@ class Part(NamedTuple):
         disposition = headers.get(b"content-disposition", b"")
         if not disposition[:9].lower() == b"form-data":
             raise _malformed("a part has no header `Content-Disposition: form-data`")
-        told = _parameters(disposition)
-        if b"name" not in told:
+        parameters = _parameters(disposition)
+        if b"name" not in parameters:
             raise _malformed("a part has no name")
         too_large = len(piece) - end - 4 > MAX_UPLOAD_BYTES
         encoding = headers.get(b"content-transfer-encoding", b"").decode("latin-1").lower()
         return cls(
-            _text(told[b"name"]),
-            _filename(told),
+            _text(parameters[b"name"]),
+            _filename(parameters),
             b"" if too_large else piece[end + 4 :],
             "" if encoding in _PLAIN else encoding,
             _charset(headers.get(b"content-type", b"")),
@@ -122,14 +122,14 @@ def _parameters(header: bytes) -> dict[bytes, bytes]:
     }
 
 
-def _filename(told: dict[bytes, bytes]) -> str | None:
+def _filename(parameters: dict[bytes, bytes]) -> str | None:
     """RFC 8187's extended form where there is one; clients send the other beside it for servers that don't know it."""
-    if found := _EXTENDED.fullmatch(told.get(b"filename*", b"")):
+    if found := _EXTENDED.fullmatch(parameters.get(b"filename*", b"")):
         try:
             return unquote_to_bytes(found[2]).decode(found[1].decode())
         except (UnicodeDecodeError, LookupError):
             pass
-    return _text(told[b"filename"]) if b"filename" in told else None
+    return _text(parameters[b"filename"]) if b"filename" in parameters else None
 
 
 def _text(raw: bytes) -> str:

@@ -85,7 +85,7 @@ def test_a_chunked_body(client, acceptance, jpeg, body, framing):
     stored(acceptance, jpeg)
 
 
-def test_a_client_that_asks_first_is_told_to_go_on(client, acceptance, jpeg, body):
+def test_a_client_that_asks_first_gets_100_continue(client, acceptance, jpeg, body):
     client.send(TYPE, length(body), b"Expect: 100-continue\r\n")
     assert client.answer() == (100, b"")
     client.connection.sendall(body)
