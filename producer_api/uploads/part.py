@@ -12,6 +12,8 @@ from schemas.normalisation import MAX_UPLOAD_BYTES
 
 MAX_HEADER_BYTES: Final = 4096
 """Of what stands before a part's data: the delimiter's line and the part's headers."""
+MAX_TEXT_BYTES: Final = 4096
+"""Of a plain field."""
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _PARAMETER: Final = re.compile(rb';\s*([^\s=;"]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))')
 _ESCAPED: Final = re.compile(rb'\\(["\\])')
@@ -69,9 +71,11 @@ class Part(NamedTuple):
     @property
     def text(self) -> str:
         """The value of a plain field, without the blanks around it. Raises RequestError."""
+        if self.too_large or len(self.data) > MAX_TEXT_BYTES:
+            raise _malformed(f"the field {self.name!r} has more than {MAX_TEXT_BYTES} bytes")
         try:
             return self.decoded().decode(self.charset).strip()
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):  # no such text, or no such charset
             raise _malformed(f"the field {self.name!r} is not {self.charset.upper()}") from None
 
     def decoded(self) -> bytes:
@@ -127,7 +131,7 @@ def _filename(parameters: dict[bytes, bytes]) -> str | None:
     if found := _EXTENDED.fullmatch(parameters.get(b"filename*", b"")):
         try:
             return unquote_to_bytes(found[2]).decode(found[1].decode())
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             pass
     return _text(parameters[b"filename"]) if b"filename" in parameters else None
 

@@ -162,7 +162,16 @@ async def test_several_files_are_not_one_of_them(client, acceptance, jpeg):
         ([(FILE + b"\r\nContent-Transfer-Encoding: x-uuencode", b"x")], "unknown encoding 'x-uuencode'"),
         ([(FILE, b"x"), field("camera", b"one"), field("camera", b"two")], "two different fields 'camera'"),
         ([(FILE, b"x"), field("camera", b"\xff")], "'camera' is not UTF-8"),
-        ([(FILE, b"x"), (field("camera", b"")[0] + b"\r\nContent-Type: text/plain; charset=klingon", b"x")], "KLINGON"),
+        *(
+            ([(FILE, b"x"), (field("camera", b"")[0] + b"\r\nContent-Type: text/plain; charset=" + name, b"x")], says)
+            for name, says in (
+                (b"klingon", "KLINGON"),
+                (b"undefined", "UNDEFINED"),
+                (b"utf-8\0", "UTF-8"),
+                (b"zip", "ZIP"),
+            )
+        ),
+        ([(FILE, b"x"), field("camera", b"x" * 5000)], "'camera' has more than 4096 bytes"),
         ([field("x", b"")] * (MAX_FIELDS + 1), f"more than {MAX_FIELDS} fields"),
         ([(b"Content-Type: image/jpeg", b"x")], "Content-Disposition: form-data"),
         ([(b'Content-Disposition: attachment; name="file"', b"x")], "Content-Disposition: form-data"),
