@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final, Self
 
+from aiokafka.errors import KafkaError
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -13,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from producer_api.metrics import PROBLEMS
-from schemas.errors import LeafError
+from schemas.errors import BrokerUnavailableError, LeafError
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,10 @@ async def answer(request: Request, error: Exception) -> JSONResponse:
             members = error.members
         case RequestValidationError():
             found = _malformed(error)
+        case KafkaError():  # that nobody translated: whatever was sent may be stored
+            log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+            msg = f"not confirmed: Kafka answered {type(error).__name__}"
+            found = Problem.of(BrokerUnavailableError(msg, "Send it again, with the same Idempotency-Key."))
         case HTTPException(status_code=HTTPStatus.BAD_REQUEST):  # FastAPI's, for a body that it can't parse
             found = _unreadable()
         case HTTPException():

@@ -1,4 +1,5 @@
 import pytest
+from aiokafka.errors import KafkaStorageError
 from httpx import ASGITransport, AsyncClient
 
 
@@ -46,6 +47,17 @@ async def test_a_body_that_is_too_long_is_not_parsed(client, method, path, conte
     answer = await client.request(method, path, content=content(), headers={"Content-Type": "application/json"})
     assert answer.status_code == 413
     assert answer.json()["remedy"]
+
+
+async def test_an_error_of_kafka_that_nobody_foresaw_is_not_confirmed(client, services, monkeypatch):
+    def refuse(_text):
+        raise KafkaStorageError
+
+    monkeypatch.setattr(services.task_ids, "read", refuse)
+    answer = await client.get("/result/x")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"]
+    assert "not confirmed" in answer.json()["detail"]
 
 
 async def test_a_mistake_of_ours_says_nothing_of_itself(app, services, monkeypatch):
