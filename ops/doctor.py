@@ -114,7 +114,12 @@ def _kafka(settings: TopicSettings) -> Iterator[Finding]:
         missing = [topic.name for topic in TOPICS if topic.name not in counts]
         wrong = {} if settings.mode == "embedded" else differences(admin, settings, counts)
         if missing or wrong:
-            raise LeafError(f"missing: {missing}; other settings than configured: {wrong}", "Run `leaf topics`.")
+            faults = [f"{name} is missing" for name in missing]
+            faults += [
+                f"{name} should have {', '.join(f'{key}={value}' for key, value in config.items())}"
+                for name, config in wrong.items()
+            ]
+            raise LeafError("; ".join(faults), "Run `leaf topics`.")
         return f"{len(counts)}, partitions and settings as configured"
 
     try:

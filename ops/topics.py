@@ -19,7 +19,7 @@ from ops.default_experiment import publish_default
 from ops.settings import TopicSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.kafka import reach
-from schemas.topics import TOPICS, Topic
+from schemas.topics import DEAD_LETTER_HEADERS_BYTES, FAILED, IMAGES, MAX_BYTES, TOPICS, UNPROCESSABLE, Topic
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,11 @@ def create_topics(settings: TopicSettings, *, experiment: bool = True) -> Done:
     before = partition_counts(admin)
     if settings.mode == "embedded":
         created = _touch(settings, before)
-        changed: list[str] = []
     else:
         check_counts(before, settings.partitions)
         created = _create(admin, settings, before)
-        changed = _configure(admin, settings, before)
     counts = _settled(admin)
+    changed = [] if settings.mode == "embedded" else _configure(admin, settings)
     check_counts(counts, None if settings.mode == "embedded" else settings.partitions)
     published = publish_default(settings) if experiment else None
     return Done(created, changed, counts, published)
@@ -106,21 +105,32 @@ def _create(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]
 
 
 def differences(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Topics whose settings are not what they should be, with those they should have."""
-    wanted = {topic.name: _config(topic, settings) for topic in TOPICS if topic.name in existing}
-    if not wanted:
+    """Topics whose settings are not what they should be, with those they should have.
+
+    A topic may take larger records than it needs to (`max.message.bytes`), not smaller ones.
+    """
+    topics = {topic.name: topic for topic in TOPICS if topic.name in existing}
+    if not topics:
         return {}
-    described = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in wanted])
-    found = {resource.name: future.result(SECONDS) for resource, future in described.items()}
-    return {
-        name: differing
-        for name, config in wanted.items()
-        if (differing := {key: value for key, value in config.items() if found[name][key].value != value})
+    described = admin.describe_configs([ConfigResource(ResourceType.TOPIC, name) for name in topics])
+    found = {
+        resource.name: {key: entry.value for key, entry in future.result(SECONDS).items()}
+        for resource, future in described.items()
     }
+    takes = {name: int(config[MAX_BYTES]) for name, config in found.items()}
+    differing = {}
+    for name, topic in topics.items():
+        least = topic.record_bytes
+        if topic in {UNPROCESSABLE, FAILED}:
+            least = max(least, takes.get(IMAGES.name, 0) + DEAD_LETTER_HEADERS_BYTES)
+        wanted = _config(topic, settings) | {MAX_BYTES: str(max(least, takes[name]))}
+        if wrong := {key: value for key, value in wanted.items() if found[name][key] != value}:
+            differing[name] = wrong
+    return differing
 
 
-def _configure(admin: AdminClient, settings: TopicSettings, existing: Iterable[str]) -> list[str]:
-    """Bring the settings of topics that were there before in line; the names of those that changed."""
+def _configure(admin: AdminClient, settings: TopicSettings) -> list[str]:
+    """Bring all topics' settings in line; the names of those that changed. Raises ConfigurationError."""
     changes = [
         ConfigResource(
             ResourceType.TOPIC,
@@ -129,10 +139,17 @@ def _configure(admin: AdminClient, settings: TopicSettings, existing: Iterable[s
                 ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET) for key, value in config.items()
             ],
         )
-        for name, config in differences(admin, settings, existing).items()
+        for name, config in differences(admin, settings, [topic.name for topic in TOPICS]).items()
     ]
-    for future in (admin.incremental_alter_configs(changes) if changes else {}).values():
-        future.result(SECONDS)
+    for resource, future in (admin.incremental_alter_configs(changes) if changes else {}).items():
+        try:
+            future.result(SECONDS)
+        except KafkaException as error:
+            wanted = ", ".join(f"{entry.name}={entry.value}" for entry in resource.incremental_configs)
+            msg = f"topic {resource.name} can't be given {wanted}: {error.args[0].str()}"
+            raise ConfigurationError(
+                msg, "Set that with the cluster's own tools, then run `leaf topics` again."
+            ) from error
     return [resource.name for resource in changes]
 
 

@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from producer_api import documentation, health, problems
 from producer_api.analytics import endpoints as analytics
 from producer_api.batches import endpoints as batches
+from producer_api.body_limit import BodyLimit
 from producer_api.cameras import endpoints as cameras
 from producer_api.catalogue import endpoints as catalogue
 from producer_api.experiments import endpoints as experiments
@@ -76,6 +77,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
     documentation.install(app)
     for room in (uploads, batches, results, feedback, cameras, catalogue, experiments, analytics, runs, health):
         app.include_router(room.router)
+    app.add_middleware(BodyLimit)
     if chosen.mode == "embedded":
         app.add_middleware(SecurityHeaders)
         app.mount("/", StaticFiles(directory=chosen.frontend_dir, html=True))

@@ -21,6 +21,14 @@ class EmptyBatchError(LeafError):
     title = "There is no photograph in the batch"
 
 
+class BatchNotConfirmedError(LeafError):
+    """No file of a batch is known to be stored, and some may be."""
+
+    status = 503
+    kind = "batch-not-confirmed"
+    title = "Not confirmed by the broker"
+
+
 class UnknownTaskError(LeafError):
     """No such id was ever given out by this service."""
 
@@ -37,12 +45,20 @@ class ExpiredTaskError(LeafError):
     title = "The result has expired"
 
 
-class ForbiddenError(LeafError):
+class UnauthenticatedError(LeafError):
     """A key is needed and the right one was not given."""
+
+    status = 401
+    kind = "unauthenticated"
+    title = "A key is needed"
+
+
+class ForbiddenError(LeafError):
+    """A key is needed, and this service has none: nobody may do this."""
 
     status = 403
     kind = "forbidden"
-    title = "A key is needed"
+    title = "Closed to everybody"
 
 
 class SlowUploadError(LeafError):

@@ -24,16 +24,16 @@ class Seal:
         """The id of this body: with its MAC, in URL-safe base64. Body and MAC must be a multiple of 3 bytes long."""
         return base64.urlsafe_b64encode(body + self._mac(body)).decode()
 
-    def open(self, text: str, size: int) -> bytes:
-        """The body, of this size, of a genuine id. Raises UnknownTaskError for any other."""
+    def open(self, text: str, size: int | None = None) -> bytes:
+        """The body of a genuine id, of this size if one is given. Raises UnknownTaskError for any other."""
         try:
             raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
         except (binascii.Error, UnicodeEncodeError):
             raise unknown_id() from None
-        body = raw[:size]
+        body = raw[:-MAC_BYTES]
         if base64.urlsafe_b64encode(raw).decode() != text:  # the decoder also takes + for - and / for _
             raise unknown_id()
-        if len(raw) != size + MAC_BYTES or not hmac.compare_digest(raw[size:], self._mac(body)):
+        if size not in {None, len(body)} or not hmac.compare_digest(raw[-MAC_BYTES:], self._mac(body)):
             raise unknown_id()
         return body
 

@@ -30,7 +30,7 @@ class ApiSettings(ServiceSettings):
     """Key of the task ids' MAC, the same for every API process; None: one made under `var/`, readable by its owner."""
 
     admin_key: SecretStr | None = Field(None, min_length=16)
-    """Bearer key for changing experiments and reading camera feeds; None: these are closed."""
+    """Bearer key for changing experiments, reading camera feeds and seeing cameras' names; None: these are closed."""
 
     publish_seconds: float = Field(5, gt=0)
     """How long an upload waits for Kafka's acknowledgement before it is answered "not confirmed"."""
@@ -48,7 +48,7 @@ class ApiSettings(ServiceSettings):
     """Threads of one process that decode and shrink large photographs."""
 
     max_backlog_seconds: float = Field(60, gt=0)
-    """Uploads are answered 503 while the oldest photograph without a prediction is older than this."""
+    """Uploads to a partition are answered 503 while its oldest photograph without a prediction is older than this."""
 
     sample_seconds: float = Field(2, gt=0)
     """How often the workers' lag is looked at."""

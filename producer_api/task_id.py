@@ -5,6 +5,7 @@
 88 bits are random; 64 more must be right for a guess to count.
 """
 
+import hashlib
 import re
 import secrets
 import struct
@@ -49,24 +50,20 @@ class TaskIds:
         self.seal = seal
         self._retention = retention_seconds
 
-    def of(self, idempotency_key: str | None, uploader: str | None, digest: bytes) -> str:
-        """The id of one upload: derived where the client sent a key."""
-        return self.derive(idempotency_key, uploader or "", digest) if idempotency_key else self.new()
-
     def new(self) -> str:
         """A random id, now."""
         return self.seal.sign(_BODY.pack(RANDOM, int(time.time()), secrets.token_bytes(_DERIVED_BYTES)))
 
-    def derive(self, idempotency_key: str, uploader: str, digest: bytes) -> str:
-        """The id that belongs to this key, uploader and file, of which it takes the SHA-256."""
-        parts = (idempotency_key.encode(), uploader.encode(), digest)
+    def derive(self, idempotency_key: str, uploader: str, photograph: bytes) -> str:
+        """The id that belongs to this key, uploader and file."""
+        parts = (idempotency_key.encode(), uploader.encode(), hashlib.sha256(photograph).digest())
         return self.seal.sign(
             _BODY.pack(DERIVED, self.seconds_of(idempotency_key), self.seal.derive(_DERIVED_BYTES, *parts))
         )
 
-    def member(self, seconds: int, batch: bytes, number: int) -> str:
+    def member(self, seconds: int, batch: bytes, tag: bytes) -> str:
         """The id of one photograph of a batch."""
-        return self.seal.sign(_BODY.pack(MEMBER, seconds, self.seal.derive(_DERIVED_BYTES, batch, number.to_bytes(2))))
+        return self.seal.sign(_BODY.pack(MEMBER, seconds, self.seal.derive(_DERIVED_BYTES, batch, tag)))
 
     def read(self, text: str) -> TaskId:
         """Check an id. Raises UnknownTaskError if we did not make it."""

@@ -156,14 +156,23 @@ class Batcher:
             record["seen"] = batch.seen.place(f"leaf:run:{run}:{seen}")
             record["counters"] = batch.counters.place(self._sets.of_run(run, done_at))
         else:
-            camera = prediction.camera
-            views = [_view(counters.camera_results_key(camera)), _view(counters.CAMERAS_KEY, camera)] if camera else []
+            views = _camera_views(prediction)
             record["at"] = source.timestamp_ms
             record["seen"] = batch.seen.place(f"leaf:{seen}")
             record["counters"] = batch.counters.place(self._sets.live(prediction))
             record["feedback"] = counters.feedback_key(prediction.image_id)
         record["views"] = [batch.views.place(view) for view in views]
         return record
+
+
+def _camera_views(prediction: Prediction) -> list[tuple[tuple[str, str], ...]]:
+    camera = prediction.camera
+    if camera is None:
+        return []
+    views = [_view(counters.camera_results_key(camera))]
+    if prediction.unauthenticated:
+        return [*views, _view(counters.claimed_results_key(camera)), _view(counters.CLAIMED_CAMERAS_KEY, camera)]
+    return [*views, _view(counters.CAMERAS_KEY, camera)]
 
 
 def _view(key: str, member: str | None = None) -> tuple[tuple[str, str], ...]:

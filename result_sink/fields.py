@@ -36,6 +36,8 @@ def fields(prediction: Prediction, done_at_ms: int) -> list[str]:
         bin_field(counters.CONFIDENCE, answer.confidence),
         bin_field(counters.LATENCY, done_at_ms - prediction.source.timestamp_ms),
     ]
+    if prediction.unauthenticated:
+        found.append(counters.UNAUTHENTICATED)
     if (features := prediction.features) is not None:
         found += [
             bin_field(counters.BRIGHTNESS, features.brightness),
@@ -65,10 +67,11 @@ class CounterSets:
         self._live = lru_cache(maxsize=4096)(self._lines)
 
     def live(self, prediction: Prediction) -> str:
-        """Minute and hour, of everything and of the arm; with a camera, the hours of the camera as well."""
+        """Minute and hour, of everything and of the arm; with a camera that is authenticated, its hours as well."""
         arm = prediction.answer.arm if prediction.answer else None
         minute = prediction.source.timestamp_ms // 60_000 * 60_000
-        return self._live(minute, prediction.experiment, prediction.experiment_version, arm, prediction.camera)
+        camera = None if prediction.unauthenticated else prediction.camera
+        return self._live(minute, prediction.experiment, prediction.experiment_version, arm, camera)
 
     def of_run(self, run: str, done_at: int) -> str:
         """A replay run counts apart, and as a whole; it expires after the hour of its last prediction."""

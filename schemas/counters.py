@@ -21,6 +21,9 @@ IMAGES: Final = "images"
 """Photographs with an answer."""
 FAILED: Final = "failed"
 """Photographs whose result is a failure."""
+UNAUTHENTICATED: Final = "unauthenticated"
+"""Photographs under a camera's name that is only what a client said who did not authenticate. They count in no camera's
+scope."""
 LATENCY_SUM: Final = "latency_ms"
 """Sum over `images` of the time from image to prediction in the log. Divided by the bucket's length it is the mean
 backlog, number of photographs waiting or in work (Little 1961, L = lambda W)."""
@@ -69,6 +72,8 @@ OFFSETS_KEY: Final = "leaf:offsets"
 """Hash, `<topic>:<topic id>:<partition>` -> offset of the first record that is not applied yet."""
 CAMERAS_KEY: Final = "leaf:cameras"
 """Sorted set: camera id by the time of its last frame, ms."""
+CLAIMED_CAMERAS_KEY: Final = "leaf:cameras:unauthenticated"
+"""The same of names in uploads of clients that did not authenticate; they don't move a camera's last frame."""
 RUNS_KEY: Final = "leaf:runs"
 """Sorted set: replay run by the time of its last prediction, ms."""
 
@@ -101,8 +106,13 @@ def run_results_key(run: str) -> str:
 
 
 def camera_results_key(camera: str) -> str:
-    """Sorted set of a camera's image ids by the time of their image event, ms."""
+    """Sorted set of a camera's image ids by the time of their image event, ms; those of `claimed_results_key` too."""
     return f"leaf:camera:{camera}:results"
+
+
+def claimed_results_key(camera: str) -> str:
+    """The same, only of uploads under the camera's name by clients that did not authenticate."""
+    return f"leaf:camera:{camera}:unauthenticated"
 
 
 def feedback_key(image_id: str) -> str:

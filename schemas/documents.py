@@ -30,6 +30,7 @@ CARRIERS: Final[dict[type[JsonEvent], tuple[topics.Topic, ...]]] = {
 #: CloudEvents extension attributes, as Kafka headers.
 IMAGE_EXTENSIONS: Final = {
     "ce_camera": "Camera id, for feeds",
+    "ce_unauthenticated": "true: the camera's name is only what a client said who did not authenticate",
     "ce_capturedat": "When the camera took it, RFC 3339",
     "ce_uploader": "Hash of the uploader's name, a sticky key",
     "ce_frame": "File, frame or tile the picture was cut from",

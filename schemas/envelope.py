@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Self
+from typing import Final, Self
 
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.exceptions import BaseCloudEventException
@@ -22,6 +22,11 @@ class _BytesFormat(JSONFormat):
 
 
 _FORMAT = _BytesFormat()
+
+_BATCH_BYTES: Final = 100
+"""Of a record batch (61) and its only record (at most 36), besides what it carries."""
+_HEADER_BYTES: Final = 10
+"""Two lengths of at most five bytes, for each header."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,12 @@ class Envelope:
         if self.traceparent:
             headers.append(("traceparent", self.traceparent.encode()))
         return headers
+
+    @property
+    def record_bytes(self) -> int:
+        """Most bytes that the record takes in a Kafka batch of its own: what `max.message.bytes` is compared with."""
+        texts = sum(len(name) + len(value) for name, value in self.headers())
+        return _BATCH_BYTES + len(self.key.encode()) + len(self.value) + texts + _HEADER_BYTES * len(self.headers())
 
     @classmethod
     def read(cls, key: bytes | str | None, value: bytes | None, headers: Headers) -> Self:

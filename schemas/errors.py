@@ -1,6 +1,7 @@
 """The one error hierarchy."""
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 
 class LeafError(Exception):
@@ -12,6 +13,8 @@ class LeafError(Exception):
     status: ClassVar[int] = 500
     kind: ClassVar[str] = "internal"
     title: ClassVar[str] = "Something went wrong on our side"
+    members: Mapping[str, Any] = {}
+    """More that the problem document says (RFC 9457, extension members)."""
 
     def __init__(self, detail: str, remedy: str = "") -> None:
         super().__init__(detail)
@@ -62,6 +65,22 @@ class EventError(LeafError):
     status = 500
     kind = "event"
     title = "A record does not follow the contract"
+
+
+class EventTooLargeError(LeafError):
+    """The event is larger than its topic takes (`max.message.bytes`); it was not stored."""
+
+    status = 413
+    kind = "event-too-large"
+    title = "Larger than the topic takes"
+
+    def __init__(self, topic: str, size: int, limit: int | None = None) -> None:
+        """Sizes in bytes; None: the broker refused it and does not say what it takes."""
+        takes = f"{topic} takes {limit}" if limit else f"{topic} does not take that"
+        super().__init__(
+            f"the event has up to {size} bytes, and {takes} (max.message.bytes)",
+            "Send less; or let the operator run `leaf doctor`, which says what the topics should take.",
+        )
 
 
 class ModelError(LeafError):

@@ -43,6 +43,8 @@ class ImageEvent(BaseModel):
     source: str = "/uploads"
     """`/uploads` or `/cameras/<id>`."""
     camera: CameraId | None = None
+    unauthenticated: bool = False
+    """Whether the camera's name is only what a client said who did not authenticate."""
     captured_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = None
     uploader: str | None = Field(None, max_length=64)
     """Hash of the name the page keeps; a sticky key, not a person."""
@@ -58,6 +60,7 @@ class ImageEvent(BaseModel):
         """The record to produce."""
         optional = {
             "camera": self.camera,
+            "unauthenticated": "true" if self.unauthenticated else None,
             "capturedat": self.captured_at.isoformat() if self.captured_at else None,
             "uploader": self.uploader,
             "frame": self.frame,
@@ -91,6 +94,7 @@ class ImageEvent(BaseModel):
                 accepted_at=envelope.time,
                 source=envelope.source,
                 camera=extensions.get("camera"),
+                unauthenticated=extensions.get("unauthenticated") == "true",
                 captured_at=datetime.fromisoformat(captured_at) if captured_at else None,
                 uploader=extensions.get("uploader"),
                 frame=extensions.get("frame"),

@@ -110,6 +110,8 @@ class Prediction(JsonEvent):
     image_id: ImageId
     source: Source
     camera: CameraId | None = None
+    unauthenticated: bool = False
+    """Whether the camera's name is only what a client said who did not authenticate."""
     captured_at: AwareDatetime | None = None
     attempt: int = 0
     run: RunName | None = None

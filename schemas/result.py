@@ -48,6 +48,8 @@ class Result(BaseModel):
     queued_at: AwareDatetime | None = None
     done_at: AwareDatetime | None = None
     error: str | None = None
+    unauthenticated: bool = False
+    """Whether the name of its camera came from a client that did not authenticate."""
 
     @classmethod
     def of(cls, prediction: Prediction, done_at_ms: int) -> Self:
@@ -58,6 +60,7 @@ class Result(BaseModel):
             experiment=prediction.experiment,
             queued_at=from_ms(prediction.source.timestamp_ms),
             done_at=from_ms(done_at_ms),
+            unauthenticated=prediction.unauthenticated,
         )
         answer = prediction.answer
         if answer is None:

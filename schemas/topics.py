@@ -5,6 +5,15 @@ from typing import Final, Literal
 
 DAY_MS: Final = 24 * 60 * 60 * 1000
 
+MAX_IMAGE_BYTES: Final = 256 * 1024
+"""An image event's value; below the broker's default message limit with room for headers."""
+MAX_BYTES: Final = "max.message.bytes"
+"""Kafka's name for the largest record batch that a topic takes."""
+KAFKA_MAX_BYTES: Final = 1024 * 1024 + 12
+"""Its default."""
+_HEADERS_BYTES: Final = 4 * 1024
+"""Of an image event: names, times, the place in a recording."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Topic:
@@ -16,8 +25,8 @@ class Topic:
     cleanup: Literal["delete", "compact", "compact,delete"] = "delete"
     timestamps: Literal["LogAppendTime", "CreateTime"] = "CreateTime"
     partitions: int | None = None
-    max_bytes: int | None = None
-    """Largest record; None leaves it to the broker (1 MiB by default)."""
+    record_bytes: int = 64 * 1024
+    """Largest record that is written there, bytes: the topic must take at least that."""
     compression: Literal["uncompressed"] | None = None
     """How the broker stores the records; None: as their producer compressed them."""
 
@@ -29,7 +38,7 @@ class Topic:
             "message.timestamp.type": self.timestamps,
             "retention.ms": "-1" if days is None else str(int(days * DAY_MS)),
         }
-        config |= {"max.message.bytes": str(self.max_bytes)} if self.max_bytes else {}
+        config |= {MAX_BYTES: str(self.record_bytes)} if self.record_bytes > KAFKA_MAX_BYTES else {}
         return config | ({"compression.type": self.compression} if self.compression else {})
 
 
@@ -38,6 +47,7 @@ IMAGES: Final = Topic(
     describes="Accepted photographs, normalised; the replay window",
     retention_days=7,
     timestamps="LogAppendTime",
+    record_bytes=MAX_IMAGE_BYTES + _HEADERS_BYTES,
     compression="uncompressed",  # aiokafka can't read zstd, lz4 or snappy without more libraries, and dies of them
 )
 PREDICTIONS: Final = Topic(
@@ -64,6 +74,7 @@ FEEDBACK: Final = Topic(
     retention_days=30,
     cleanup="compact,delete",
     timestamps="LogAppendTime",
+    record_bytes=4 * 1024,
 )
 EXPERIMENTS: Final = Topic(
     name="leaf.experiments",
@@ -71,19 +82,21 @@ EXPERIMENTS: Final = Topic(
     cleanup="compact",
     partitions=1,
 )
-#: A dead letter is the largest record the images topic takes and five headers more.
+#: A dead letter is the largest record that the images topic takes and five headers more.
 _DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024
+DEAD_LETTER_HEADERS_BYTES: Final = 8 * 1024
+"""Of those five."""
 UNPROCESSABLE: Final = Topic(
     name="leaf.images.unprocessable",
     describes="Dead letters that no retry can help: not a decodable image, or it killed the process twice",
     retention_days=30,
-    max_bytes=_DEAD_LETTER_BYTES,
+    record_bytes=_DEAD_LETTER_BYTES,
 )
 FAILED: Final = Topic(
     name="leaf.images.failed",
     describes="Dead letters after capped retries",
     retention_days=30,
-    max_bytes=_DEAD_LETTER_BYTES,
+    record_bytes=_DEAD_LETTER_BYTES,
 )
 
 TOPICS: Final[tuple[Topic, ...]] = (
@@ -99,9 +112,6 @@ TOPICS: Final[tuple[Topic, ...]] = (
 
 #: aiokafka's and Java's default. librdkafka's own default (CRC32) would put a camera's frames on other partitions.
 PARTITIONER: Final = "murmur2_random"
-
-MAX_IMAGE_BYTES: Final = 256 * 1024
-"""An image event's value; below the broker's default message limit of 1 MiB with room for headers."""
 
 WORKER_GROUP: Final = "leaf-workers"
 """Consumer group of the live workers on the images topic."""

@@ -5,7 +5,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 from faust.exceptions import ProducerSendError
@@ -15,25 +15,15 @@ from schemas.topics import PREDICTIONS
 from stream_workers import metrics
 from stream_workers.dead_letters import TOPICS, dead_letter_headers
 from stream_workers.photograph import Photograph
+from stream_workers.records import Headers, Record, store_alone
 
 log = logging.getLogger(__name__)
 
-Headers = list[tuple[str, bytes]]
 Send = Callable[[str, bytes | None, bytes, int, Headers], Awaitable[Awaitable[object]]]
 """Topic, key, value, partition, headers -> once it is buffered, a future of the broker's acknowledgement."""
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
-
-
-class Record(NamedTuple):
-    """The arguments of `Send`."""
-
-    topic: str
-    key: bytes | None
-    value: bytes
-    partition: int
-    headers: Headers
 
 
 class Event(Protocol):
@@ -54,7 +44,8 @@ class Acknowledgement:
     1. `accept` notes each event in the order in which the stream gave it.
     2. `publish` sends a batch's predictions, each to its photograph's partition number, and the dead letters of those
        that failed; they are computed by then, so what is sent again after a crash says the same.
-    3. It waits for every acknowledgement (acks=all); what was not acknowledged is sent again, for as long as it takes.
+    3. It waits for every acknowledgement (acks=all); what was not acknowledged is sent again, for as long as it takes,
+       and what its topic refuses as too large in a smaller form.
     4. Only then it acknowledges the events, strictly in the order of step 1; Faust commits them within a second.
 
     Survives: kill -9 of the worker between any two steps (delivered again from the last commit; the sink knows
@@ -104,13 +95,25 @@ class Acknowledgement:
         again = []
         for record, outcome in zip(records, await asyncio.gather(*sent, return_exceptions=True), strict=True):
             if isinstance(outcome, MessageSizeTooLargeError):
-                log.error("a dead letter of %d bytes is stored without its value", len(record.value))
-                again.append(record._replace(value=b""))
+                again += await self._store_smaller(record)
             elif isinstance(outcome, KafkaError | ProducerSendError):
                 again.append(record)
             elif isinstance(outcome, BaseException):
                 raise outcome
         return again
+
+    async def _store_smaller(self, record: Record) -> list[Record]:
+        """Store what the broker refused as too large, alone or with its neighbours; what has to be sent again."""
+        try:
+            stored = await store_alone(self._buffer, record)
+        except (KafkaError, ProducerSendError):
+            return [record]
+        if stored is None:
+            log.critical("%s takes no form of a record at all, it is dropped: run `leaf doctor`", record.topic)
+        elif stored != record:
+            text = "a record of %d bytes is larger than %s takes, stored are %d: run `leaf doctor`"
+            log.error(text, len(record.value), record.topic, len(stored.value))
+        return []
 
     async def _buffer(self, record: Record) -> Awaitable[object]:
         """The future of its acknowledgement, failed already where it could not even be buffered."""

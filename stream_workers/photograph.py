@@ -68,6 +68,7 @@ class Photograph:
             image_id=image.id if image else self._id(topic_id),
             source=source,
             camera=image.camera if image else None,
+            unauthenticated=image.unauthenticated if image else False,
             captured_at=image.captured_at if image else None,
             attempt=image.attempt if image else 0,
             run=run,

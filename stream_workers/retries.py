@@ -101,7 +101,18 @@ def _note(letter: DeadLetter) -> dict[str, Any]:
 
 
 def _store(producer: Producer, records: list[dict[str, Any]]) -> list[Any]:
-    """Produce and wait for all of them; what is wrong with each, None where nothing is."""
+    """Produce and wait for all of them; what is wrong with each, None where nothing is.
+
+    Kafka refuses a batch as a whole for its size: each record of it is tried by itself.
+    """
+    errors = _produce(producer, records)
+    for number, error in enumerate(errors):
+        if isinstance(error, KafkaError) and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            errors[number] = _produce(producer, records[number : number + 1])[0]
+    return errors
+
+
+def _produce(producer: Producer, records: list[dict[str, Any]]) -> list[Any]:
     errors: list[Any] = ["no answer"] * len(records)
 
     def told(number: int) -> Callable[[Any, Any], None]:

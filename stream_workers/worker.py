@@ -14,7 +14,7 @@ from prometheus_client import start_http_server
 
 from schemas.errors import ModelError
 from schemas.experiment import Experiment
-from stream_workers.acknowledgement import Acknowledgement, Headers
+from stream_workers.acknowledgement import Acknowledgement
 from stream_workers.app import faust_app, images
 from stream_workers.batching import Batching
 from stream_workers.diagnosis import Diagnosis
@@ -22,6 +22,7 @@ from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
 from stream_workers.photograph import Photograph, Position
+from stream_workers.records import Headers
 from stream_workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
+from producer_api.admin import is_admin
 from producer_api.analytics.counts import Totals
 from producer_api.analytics.drift import Drift, baselines_of, drift
 from producer_api.analytics.drift_watch import WINDOW
@@ -67,15 +68,24 @@ def experiment(
 
 @router.get("/series", responses=problems(404, 422, 503))
 def over_time(
-    services: ServicesHere, metric: Metric, by: By = "all", begin: From = None, to: To = None, step: Step = "hour"
+    services: ServicesHere,
+    metric: Metric,
+    named: Annotated[bool, Depends(is_admin)],
+    by: By = "all",
+    begin: From = None,
+    to: To = None,
+    step: Step = "hour",
 ) -> Series:
-    """How a number went, bucket by bucket; minutes are kept for a day, hours for a month."""
+    """How a number went, bucket by bucket; minutes are kept for a day, hours for a month.
+
+    Cameras are numbered, the one heard last first; their names are shown to whoever has the admin key.
+    """
     window = Window.of(begin, to, step)
     if metric != "drift":
-        return series(services.counters, metric, by, window, None)
+        return series(services.counters, metric, by, window, None, named=named)
     arm = _in_force(services).arms[0]
     baselines = baselines_of(services.settings.models_dir, arm.model, arm.version)
-    return series(services.counters, metric, by, window, baselines)
+    return series(services.counters, metric, by, window, baselines, named=named)
 
 
 @router.get("/drift", responses=problems(404, 422, 503))

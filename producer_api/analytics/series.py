@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import AwareDatetime, BaseModel
 
+from producer_api.admin import anonymous
 from producer_api.analytics.arms import accuracy, latency
 from producer_api.analytics.counts import CounterStore, Counts
 from producer_api.analytics.drift import Baselines, drifts
@@ -14,7 +15,7 @@ from schemas import counters
 from schemas.labels import LABELS, NOT_TOMATO_LEAF
 from schemas.result import from_ms
 
-Metric = Literal["images", "failed", "latency", "backlog", "label", "verdict", "accuracy", "drift"]
+Metric = Literal["images", "failed", "latency", "backlog", "label", "verdict", "accuracy", "drift", "unauthenticated"]
 By = Literal["all", "arm", "camera"]
 Values = Mapping[str, float | None]
 
@@ -49,13 +50,16 @@ UNITS: Final[dict[Metric, str]] = {
     "verdict": "photographs",
     "accuracy": "share of those with feedback",
     "drift": "population stability index",
+    "unauthenticated": "photographs under the name of a camera that did not authenticate",
 }
 
 
-def series(store: CounterStore, metric: Metric, by: By, window: Window, baselines: Baselines | None) -> Series:
-    """Read and compute. Raises StoreUnavailableError."""
+def series(
+    store: CounterStore, metric: Metric, by: By, window: Window, baselines: Baselines | None, *, named: bool = True
+) -> Series:
+    """Read and compute; cameras are numbered unless `named`. Raises StoreUnavailableError."""
     value = _drift(baselines) if metric == "drift" else VALUES[metric]
-    scopes = _scopes(store, by, window)
+    scopes = _scopes(store, by, window, named=named)
     lines: list[Line] = []
     for name, buckets in store.each(window, scopes).items():
         values = [value(counts, window.seconds) for counts in buckets]
@@ -66,7 +70,7 @@ def series(store: CounterStore, metric: Metric, by: By, window: Window, baseline
     return Series(metric=metric, unit=UNITS[metric], window=window, times=times, lines=lines)
 
 
-def _scopes(store: CounterStore, by: By, window: Window) -> dict[str, str]:
+def _scopes(store: CounterStore, by: By, window: Window, *, named: bool) -> dict[str, str]:
     """Counter scope to what a line of it is called."""
     if by == "all":
         return {counters.ALL: ""}
@@ -74,7 +78,9 @@ def _scopes(store: CounterStore, by: By, window: Window) -> dict[str, str]:
         if window.step == "minute":
             msg = "cameras are counted by the hour only"
             raise RequestError(msg, "Ask with step=hour.")
-        return {counters.camera_scope(camera): camera for camera in store.cameras(window.begin, MOST)}
+        cameras = store.cameras(window.begin, MOST)
+        names = cameras if named else anonymous(cameras)
+        return {counters.camera_scope(camera): name for camera, name in zip(cameras, names, strict=True)}
     total = store.sum(window, [counters.ALL])[counters.ALL]
     arms = sorted((field for field in total if field[0] == counters.ARM), key=lambda field: -total[field])[:MOST]
     return {":".join(field): f"{field[1]}@{field[2]} {field[3]}" for field in arms}
@@ -110,4 +116,5 @@ VALUES: Final[Mapping[str, Callable[[Counts, int], Values]]] = {
     "label": _mix(counters.LABEL, *LABELS, NOT_TOMATO_LEAF),
     "verdict": _mix(counters.VERDICT, "diagnosed", "uncertain", "not_tomato_leaf"),
     "accuracy": _accuracy,
+    "unauthenticated": lambda counts, _seconds: {"": counts[counters.UNAUTHENTICATED,]},
 }

@@ -8,6 +8,7 @@ from fastapi import Query
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from producer_api.errors import RequestError
+from producer_api.moment import Moment
 from schemas.counters import STEP_SECONDS, Step
 from schemas.topics import DAY_MS, PREDICTIONS
 
@@ -15,8 +16,8 @@ MAX_BUCKETS: Final = 1500
 KEPT: Final = timedelta(milliseconds=(PREDICTIONS.retention_days or 0) * DAY_MS)
 DEFAULT: Final[dict[Step, timedelta]] = {"minute": timedelta(hours=3), "hour": timedelta(days=7)}
 
-From = Annotated[AwareDatetime | None, Query(alias="from", description="Begin, RFC 3339; rounded down to a bucket.")]
-To = Annotated[AwareDatetime | None, Query(description="End; rounded up to a bucket. Left out: now.")]
+From = Annotated[Moment | None, Query(alias="from", description="Begin, RFC 3339; rounded down to a bucket.")]
+To = Annotated[Moment | None, Query(description="End; rounded up to a bucket. Left out: now.")]
 
 
 class Window(BaseModel):
@@ -40,7 +41,8 @@ class Window(BaseModel):
             raise RequestError(msg, "Give from and to in this order.")
         if (high - low) // seconds > MAX_BUCKETS:
             msg = f"the range holds {(high - low) // seconds} buckets of one {step}, at most {MAX_BUCKETS} are read"
-            raise RequestError(msg, "Ask for a shorter range or for step=hour.")
+            coarser = " or for step=hour" if step == "minute" else f": {MAX_BUCKETS * seconds // 86400} days at most"
+            raise RequestError(msg, f"Ask for a shorter range{coarser}.")
         try:
             return cls(begin=datetime.fromtimestamp(low, UTC), end=datetime.fromtimestamp(high, UTC), step=step)
         except (ValueError, OverflowError):

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from producer_api.admin import require_admin
 from producer_api.cameras.log import Cursor
+from producer_api.moment import Moment
 from producer_api.problems import problems
 from producer_api.services import ServicesHere
 from schemas.image import CameraId
@@ -22,14 +23,20 @@ WINDOW_MINUTES: Final = 10
 
 
 class Camera(BaseModel):
-    """One camera feed. Times are those of the log."""
+    """One camera feed. Times are those of the log.
+
+    Uploads under its name by clients that did not authenticate are apart: anybody can send them.
+    """
 
     camera: str
-    last_frame_at: datetime
+    last_frame_at: datetime | None
+    """null: only such uploads bear this name."""
     frames_per_minute: float
     """Over the last ten minutes."""
     silent_since: datetime | None
     """The time of the last frame, if none came for ten minutes."""
+    last_unauthenticated_at: datetime | None
+    unauthenticated_per_minute: float
 
 
 class Cameras(BaseModel):
@@ -45,7 +52,7 @@ class CameraResults(BaseModel):
     cursor: str | None
 
 
-@router.get("/cameras", responses=problems(403, 503))
+@router.get("/cameras", responses=problems(401, 403, 503))
 async def cameras(services: ServicesHere) -> Cameras:
     """Which cameras there are, how fast their frames come and since when some are silent."""
     seen = await services.cameras.cameras(int((time.time() - WINDOW_MINUTES * 60) * 1000))
@@ -53,21 +60,23 @@ async def cameras(services: ServicesHere) -> Cameras:
         cameras=[
             Camera(
                 camera=one.camera,
-                last_frame_at=from_ms(one.last_ms),
+                last_frame_at=_moment(one.last_ms),
                 frames_per_minute=one.recent / WINDOW_MINUTES,
-                silent_since=None if one.recent else from_ms(one.last_ms),
+                silent_since=None if one.recent else _moment(one.last_ms),
+                last_unauthenticated_at=_moment(one.claimed_last_ms),
+                unauthenticated_per_minute=one.claimed_recent / WINDOW_MINUTES,
             )
             for one in seen
         ]
     )
 
 
-@router.get("/cameras/{camera}/results", responses=problems(403, 422, 503))
+@router.get("/cameras/{camera}/results", responses=problems(401, 403, 422, 503))
 async def results(
     camera: CameraId,
     services: ServicesHere,
-    since: Annotated[AwareDatetime | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
-    until: Annotated[AwareDatetime | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
+    since: Annotated[Moment | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
+    until: Annotated[Moment | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
     label: Annotated[Label | None, Query(description="Only results with this most probable label.")] = None,
     cursor: Annotated[str | None, Query(description="From the page before.")] = None,
 ) -> CameraResults:
@@ -77,3 +86,7 @@ async def results(
     oldest = int(since.timestamp() * 1000) if since else 0
     found, after = await services.cameras.results(camera, start, oldest, label)
     return CameraResults(results=found, cursor=str(after) if after else None)
+
+
+def _moment(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)

@@ -8,22 +8,28 @@ from redis.exceptions import RedisError
 
 from producer_api.errors import RequestError
 from producer_api.results.store import ResultStore
-from schemas.counters import CAMERAS_KEY, camera_results_key
+from schemas.counters import CAMERAS_KEY, CLAIMED_CAMERAS_KEY, camera_results_key, claimed_results_key
 from schemas.errors import StoreUnavailableError
 from schemas.result import Result
 
 PAGE: Final = 100
+MAX_CLAIMED: Final = 100
 MAX_SCANNED: Final = 2000
 """Results looked at for one answer; a rare label may take several."""
 T = TypeVar("T")
 
 
 class Seen(NamedTuple):
-    """A camera, the time of its last frame and how many came since a given time; times in ms of the broker's clock."""
+    """A camera: the time of its last frame and how many came since a given time; times in ms of the broker's clock.
+
+    The same of uploads under its name by clients that did not authenticate. None: there is none.
+    """
 
     camera: str
-    last_ms: int
+    last_ms: int | None
     recent: int
+    claimed_last_ms: int | None
+    claimed_recent: int
 
 
 class Cursor(NamedTuple):
@@ -53,13 +59,23 @@ class CameraLog:
         self._results = results
 
     async def cameras(self, since_ms: int) -> list[Seen]:
-        """Every camera, the one heard last first. Raises StoreUnavailableError."""
-        known = _scored(await _answered(self._redis.zrange(CAMERAS_KEY, 0, -1, desc=True, withscores=True)))
+        """Every camera, the one heard last first; then names that only clients gave who did not authenticate.
+
+        Of these the latest only, since anybody can make them up. Raises StoreUnavailableError.
+        """
+        known = dict(_scored(await _answered(self._redis.zrange(CAMERAS_KEY, 0, -1, desc=True, withscores=True))))
+        claims = self._redis.zrange(CLAIMED_CAMERAS_KEY, 0, MAX_CLAIMED - 1, desc=True, withscores=True)
+        claimed = dict(_scored(await _answered(claims)))
+        names = list(known | claimed)
         async with self._redis.pipeline(transaction=False) as pipeline:
-            for camera, _ in known:
+            for camera in names:
                 pipeline.zcount(camera_results_key(camera), since_ms, "+inf")
+                pipeline.zcount(claimed_results_key(camera), since_ms, "+inf")
             counts = await _answered(pipeline.execute())
-        return [Seen(camera, ms, count) for (camera, ms), count in zip(known, counts, strict=True)]
+        return [
+            Seen(camera, known.get(camera), together - alone, claimed.get(camera), alone)
+            for camera, together, alone in zip(names, counts[::2], counts[1::2], strict=True)
+        ]
 
     async def results(
         self, camera: str, start: Cursor, from_ms: int, label: str | None

@@ -31,7 +31,9 @@ def experiment(name: Name, services: ServicesHere) -> History:
     return services.experiments.get(name)
 
 
-@router.put("/experiments/{name}", dependencies=[Depends(require_admin)], responses=problems(403, 404, 409, 422, 503))
+@router.put(
+    "/experiments/{name}", dependencies=[Depends(require_admin)], responses=problems(401, 403, 404, 409, 413, 422, 503)
+)
 def define(name: Name, definition: Definition, services: ServicesHere) -> History:
     """Start, change or stop it: the next version, in force for photographs accepted from one second later on."""
     return services.experiments.define(name, definition)

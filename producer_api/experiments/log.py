@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from schemas.errors import BrokerUnavailableError, EventError
+from schemas.errors import BrokerUnavailableError, EventError, EventTooLargeError
 from schemas.experiment import Experiment
 from schemas.timeline import Timeline
 from schemas.topics import EXPERIMENTS
@@ -62,21 +62,26 @@ class ExperimentLog:
             return self._timeline
 
     def append(self, experiment: Experiment) -> None:
-        """Store a definition. Raises BrokerUnavailableError where it is not confirmed."""
+        """Store a definition. Raises BrokerUnavailableError where it is not confirmed, and EventTooLargeError."""
         outcome: list[KafkaError | None] = []
         # Not idempotent, which would take another half second: a duplicate of a definition changes nothing.
         producer = Producer({**self._client, "message.timeout.ms": int(self._seconds * 1000)})
         record = experiment.envelope()
-        producer.produce(
-            EXPERIMENTS.name,
-            key=record.key,
-            value=record.value,
-            headers=record.headers(),
-            partition=self._partition.partition,  # the embedded broker gives every topic several
-            on_delivery=lambda error, _message: outcome.append(error),
-        )
+        try:
+            producer.produce(
+                EXPERIMENTS.name,
+                key=record.key,
+                value=record.value,
+                headers=record.headers(),
+                partition=self._partition.partition,  # the embedded broker gives every topic several
+                on_delivery=lambda error, _message: outcome.append(error),
+            )
+        except KafkaException as refused:  # larger than the client takes
+            outcome.append(refused.args[0])
         producer.flush(self._seconds + 1)
         error = outcome[0] if outcome else KafkaError(KafkaError._TIMED_OUT)  # noqa: SLF001  its public name
+        if error is not None and error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            raise EventTooLargeError(EXPERIMENTS.name, record.record_bytes)
         if error is not None:
             msg = f"{experiment.id} is not confirmed and may or may not be in force: {error.str()}"
             raise BrokerUnavailableError(msg, "Look with `leaf experiments show`, then try again.")

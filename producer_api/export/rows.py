@@ -23,6 +23,7 @@ PREDICTIONS: Final = pa.schema(
     [
         ("image_id", pa.string()),
         ("camera", pa.string()),
+        ("unauthenticated", pa.bool_()),
         ("captured_at", _TIME),
         ("queued_at", _TIME),
         ("done_at", _TIME),
@@ -104,6 +105,7 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
     row: Row = {
         "image_id": prediction.image_id,
         "camera": prediction.camera,
+        "unauthenticated": prediction.unauthenticated,
         "captured_at": prediction.captured_at,
         "queued_at": from_ms(source.timestamp_ms),
         "done_at": done_at,

@@ -33,7 +33,7 @@ class Noted(BaseModel):
 
 
 @router.post(
-    "/result/{task_id}/feedback", status_code=202, responses=problems(404, 410, 422, 503), response_model=Noted
+    "/result/{task_id}/feedback", status_code=202, responses=problems(404, 410, 413, 422, 503), response_model=Noted
 )
 async def give(
     task_id: str, correction: Correction, services: ServicesHere, x_uploader: Annotated[Uploader, Header()] = None

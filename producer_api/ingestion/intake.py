@@ -16,7 +16,7 @@ from producer_api.ingestion.publisher import Publisher
 from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.source import Source
 from producer_api.ingestion.summary import Summary
-from schemas.errors import ImageError
+from schemas.errors import EventTooLargeError, ImageError
 from schemas.image import ImageEvent
 
 if TYPE_CHECKING:
@@ -114,10 +114,18 @@ class Intake:
             frame=piece.name[-512:],
             key=piece.id if self._feed.unordered or camera is None else camera,
         )
-        sent = self._publisher.send(event, wait=not live)
+        sent = self._publisher.send(
+            event, wait=not live, on_refused=partial(self._refused, self._prefix + piece.name, piece)
+        )
         if not sent and self._pace:
             self._pace.forget(piece.id)
         return sent
+
+    def _refused(self, name: str, piece: Piece, error: EventTooLargeError) -> None:
+        """The topic does not take so large an event: it is named, and a later run sends it."""
+        if self._pace:
+            self._pace.forget(piece.id)
+        self._summary.bad(name, error.advice)
 
 
 def _limited(frames: Iterator[Frame | None], limit: int | None) -> Iterator[Frame | None]:

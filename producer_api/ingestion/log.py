@@ -5,12 +5,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient, ConfigResource, OffsetSpec
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from producer_api.ingestion.settings import IngestSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError, LeafError
-from schemas.topics import Topic
+from schemas.topics import KAFKA_MAX_BYTES, MAX_BYTES, Topic
 
 TIMEOUT_S: Final = 10
 EMBEDDED_TOPIC_ID: Final = "embedded"
@@ -33,6 +33,17 @@ class Log:
             return EMBEDDED_TOPIC_ID
         described = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=TIMEOUT_S)
         return str(_answer(described[self._topic]).topic_id)
+
+    def takes(self) -> int:
+        """Bytes of the largest record that the topic takes; Kafka's default where the broker does not say."""
+        if self._embedded:
+            return KAFKA_MAX_BYTES
+        resource = ConfigResource(ConfigResource.Type.TOPIC, self._topic)
+        try:
+            described = self._admin.describe_configs([resource], request_timeout=TIMEOUT_S)[resource].result()
+        except KafkaException:  # no right to ask
+            return KAFKA_MAX_BYTES
+        return int(described[MAX_BYTES].value)
 
     def ends(self) -> dict[int, int]:
         """Partition to the offset that the next record will get."""

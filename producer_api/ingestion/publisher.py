@@ -2,7 +2,8 @@
 
 import threading
 import time
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from confluent_kafka import KafkaError, Producer
 
@@ -10,11 +11,22 @@ from producer_api.ingestion.journal import Journal
 from producer_api.ingestion.log import Log, client_config
 from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.summary import Summary
-from schemas.errors import BrokerUnavailableError
+from schemas.errors import BrokerUnavailableError, EventTooLargeError
 from schemas.image import ImageEvent
 from schemas.topics import IMAGES, PARTITIONER
 
 QUEUE_KIB: Final = 64 * 1024
+BATCH_BYTES: Final = 1_000_000
+"""librdkafka's own; a topic may take less."""
+
+OnRefused = Callable[[EventTooLargeError], None]
+
+
+class _Sent(NamedTuple):
+    """An event, and who hears if it is too large."""
+
+    event: ImageEvent
+    on_refused: OnRefused
 
 
 class Publisher:
@@ -22,9 +34,13 @@ class Publisher:
 
     `checkpoint` holds the feeds for a moment, lets everything on its way be confirmed, and notes the new ids together
     with the log's end: below it no id of ours is unknown. What a kill leaves unnoted is read back from there.
+
+    An event that is larger than the topic takes is refused alone. Where an operator changes that while we run, a whole
+    batch may come back: `checkpoint` sends each of its events again by itself, those of a camera after later ones.
     """
 
     def __init__(self, settings: IngestSettings, log: Log, journal: Journal, summary: Summary) -> None:
+        self._takes = log.takes()
         self._producer = Producer(
             client_config(settings)
             | {
@@ -32,6 +48,7 @@ class Publisher:
                 "acks": "all",
                 "partitioner": PARTITIONER,
                 "linger.ms": 5,
+                "batch.size": min(BATCH_BYTES, self._takes),
                 "message.timeout.ms": 0,
                 "queue.buffering.max.kbytes": QUEUE_KIB,
                 "error_cb": self._on_error,
@@ -41,6 +58,7 @@ class Publisher:
         self._turn = threading.Lock()
         self._unnoted: dict[str, bool] = {}
         """Id to whether it is confirmed, until the journal has it."""
+        self._refused: list[_Sent] = []
         self._error: KafkaError | None = None
         self._stopping = threading.Event()
         self._poller = threading.Thread(target=self._poll, name="producer-poll", daemon=True)
@@ -55,25 +73,20 @@ class Publisher:
         """Whether this image is in the topic, or on its way there."""
         return image_id in self._unnoted or self._journal.holds(image_id)
 
-    def send(self, event: ImageEvent, *, wait: bool) -> bool:
+    def send(self, event: ImageEvent, *, wait: bool, on_refused: OnRefused) -> bool:
         """Hand an event over. Where the producer's memory is full: wait, or answer False.
 
+        `on_refused` hears, at once or later and from any thread, if the topic does not take an event of this size.
         Raises BrokerUnavailableError once Kafka has refused for good.
         """
-        envelope = event.envelope()
-        headers = envelope.headers()
+        if not self._fits(event):
+            on_refused(self._too_large(event))
+            return True
         while True:
             self._raise_refusal()
             try:
                 with self._turn:
-                    self._unnoted[event.id] = False
-                    self._producer.produce(
-                        IMAGES.name,
-                        envelope.value,
-                        envelope.key,
-                        headers=headers,
-                        on_delivery=lambda error, _message: self._delivered(event.id, error),
-                    )
+                    self._produce(event, on_refused)
                     return True
             except BufferError:
                 del self._unnoted[event.id]
@@ -87,7 +100,7 @@ class Publisher:
         Raises BrokerUnavailableError once Kafka has refused for good.
         """
         with self._turn:
-            complete = self._producer.flush(seconds) == 0
+            complete = self._producer.flush(seconds) == 0 and self._send_refused(seconds)
             try:
                 ends = self._log.ends() if complete else None
             except BrokerUnavailableError:
@@ -106,14 +119,52 @@ class Publisher:
         self._producer.purge()
         self._producer.flush(1)
 
+    def _produce(self, event: ImageEvent, on_refused: OnRefused) -> None:
+        envelope = event.envelope()
+        self._unnoted[event.id] = False
+        self._producer.produce(
+            IMAGES.name,
+            envelope.value,
+            envelope.key,
+            headers=envelope.headers(),
+            on_delivery=lambda error, _message: self._delivered(_Sent(event, on_refused), error),
+        )
+
+    def _send_refused(self, seconds: float) -> bool:
+        """Send what came back as too large again, one by one; whether all of that is confirmed."""
+        if self._refused:
+            self._takes = self._log.takes()
+        for _ in range(len(self._refused)):
+            event, on_refused = self._refused.pop(0)
+            if event.envelope().record_bytes > self._takes:
+                del self._unnoted[event.id]
+                on_refused(self._too_large(event))
+                continue
+            self._produce(event, on_refused)
+            if self._producer.flush(seconds):
+                return False
+        return not self._refused
+
+    def _fits(self, event: ImageEvent) -> bool:
+        """Whether the topic takes it; asked again before anything is refused."""
+        size = event.envelope().record_bytes
+        if size > self._takes:
+            self._takes = self._log.takes()
+        return size <= self._takes
+
+    def _too_large(self, event: ImageEvent) -> EventTooLargeError:
+        return EventTooLargeError(IMAGES.name, event.envelope().record_bytes, self._takes)
+
     def _poll(self) -> None:
         while not self._stopping.is_set():
             self._producer.poll(0.1)
 
-    def _delivered(self, image_id: str, error: KafkaError | None) -> None:
+    def _delivered(self, sent: _Sent, error: KafkaError | None) -> None:
         if error is None:
-            self._unnoted[image_id] = True
+            self._unnoted[sent.event.id] = True
             self._summary.count("sent")
+        elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
+            self._refused.append(sent)
         elif not self._stopping.is_set():
             self._error = error
 

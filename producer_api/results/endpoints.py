@@ -21,7 +21,7 @@ LAST_EVENT: Final = "end"
 """Id of the event after which nothing comes."""
 
 
-@router.get("/result/{task_id}", responses=problems(403, 404, 410, 422, 503))
+@router.get("/result/{task_id}", responses=problems(401, 403, 404, 410, 422, 503))
 async def result(
     reader: ReaderHere, wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the result.")] = 0
 ) -> Result:
@@ -37,7 +37,7 @@ async def result(
             "content": {"text/event-stream": {"schema": {"type": "string"}}},
         },
         204: {"description": "The stream that is being reconnected had already ended: an EventSource stops here."},
-        **problems(403, 404, 410, 422, 503),
+        **problems(401, 403, 404, 410, 422, 503),
     },
     response_class=EventSourceResponse,
 )

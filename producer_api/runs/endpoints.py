@@ -1,11 +1,12 @@
 """GET /runs and GET /runs/{name}."""
 
 from datetime import datetime
-from typing import Self
+from typing import Annotated, Self
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
+from producer_api.admin import anonymous, is_admin
 from producer_api.errors import UnknownRunError
 from producer_api.problems import problems
 from producer_api.runs.log import RunLog
@@ -23,7 +24,7 @@ class RunView(BaseModel):
     model: str | None
     """`name@version`; null: as the experiments then in force assigned."""
     cameras: list[str]
-    """Only these; empty: all."""
+    """Only these; empty: all. Without the admin key they are numbered, not named."""
     asked_from: str | None
     asked_to: str | None
     start: dict[int, int]
@@ -40,11 +41,12 @@ class RunView(BaseModel):
     finished: bool
 
     @classmethod
-    def of(cls, progress: Progress) -> Self:
+    def of(cls, progress: Progress, *, named: bool) -> Self:
         """The view of a run."""
         run = progress.run
         return cls(
-            **run.model_dump(exclude={"topic_id"}),
+            **run.model_dump(exclude={"topic_id", "cameras"}),
+            cameras=list(run.cameras) if named else anonymous(run.cameras),
             length=run.length,
             passed=progress.passed,
             answered=progress.answered,
@@ -60,19 +62,19 @@ class Runs(BaseModel):
 
 
 @router.get("/runs", responses=problems(503))
-def runs(services: ServicesHere) -> Runs:
+def runs(services: ServicesHere, named: Annotated[bool, Depends(is_admin)]) -> Runs:
     """All replays and how far they are."""
     log = RunLog(services.settings.kafka, services.settings.publish_seconds)
     progress = log.progress(log.all().values())
-    return Runs(runs=[RunView.of(each) for each in progress.values()])
+    return Runs(runs=[RunView.of(each, named=named) for each in progress.values()])
 
 
 @router.get("/runs/{name}", responses=problems(404, 503))
-def run(name: RunName, services: ServicesHere) -> RunView:
+def run(name: RunName, services: ServicesHere, named: Annotated[bool, Depends(is_admin)]) -> RunView:
     """One replay and how far it is."""
     log = RunLog(services.settings.kafka, services.settings.publish_seconds)
     found = log.all()
     if name not in found:
         msg = f"there is no run {name!r}"
         raise UnknownRunError(msg, f"There are {', '.join(found) or 'none'}.")
-    return RunView.of(log.progress([found[name]])[name])
+    return RunView.of(log.progress([found[name]])[name], named=named)

@@ -1,7 +1,6 @@
 """How much is let in at once: memory and decoding threads are bounded, the rest is answered 503."""
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -10,10 +9,9 @@ from typing import Final, TypeVar
 from producer_api.errors import OverloadedError
 from schemas.normalisation import Normalised, as_is, normalise
 
-T = TypeVar("T")
-
 SMALL_BYTES: Final = 64 * 1024
-"""Of a file that the event loop itself looks at."""
+"""Of a file that the event loop itself hashes and looks at."""
+T = TypeVar("T")
 
 
 class Admission:
@@ -42,20 +40,17 @@ class Admission:
         finally:
             self._held -= size
 
+    async def beside(self, size: int, work: Callable[[], T]) -> T:
+        """Do what takes milliseconds for a large file, of this size, off the event loop where it does."""
+        if size <= SMALL_BYTES:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
     async def normalise(self, data: bytes) -> Normalised:
         """`schemas.normalisation.normalise`, off the event loop unless few bytes already are what an event carries."""
         if len(data) <= SMALL_BYTES and (untouched := as_is(data)):
             return untouched
-        return await self._in_thread(normalise, data)
-
-    async def digest(self, data: bytes) -> bytes:
-        """SHA-256, off the event loop unless there are few bytes."""
-        if len(data) <= SMALL_BYTES:
-            return hashlib.sha256(data).digest()
-        return await self._in_thread(lambda: hashlib.sha256(data).digest())
-
-    async def _in_thread(self, work: Callable[..., T], *arguments: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *arguments)
+        return await asyncio.get_running_loop().run_in_executor(self._pool, normalise, data)
 
     def stop(self) -> None:
         """Let the threads end."""

@@ -1,5 +1,6 @@
 """POST /predict: a photograph in, a task id out."""
 
+from functools import partial
 from typing import Any, Final, Self
 
 from fastapi import APIRouter, FastAPI, Request, Response
@@ -11,7 +12,6 @@ from producer_api.services import Services
 from producer_api.uploads.event import image_event
 from producer_api.uploads.form import Form, Headers
 from producer_api.uploads.uploader import VISIBLE
-from schemas.formats import ACCEPTED
 from schemas.topics import IMAGES
 
 router = APIRouter(tags=["uploads"])
@@ -44,11 +44,12 @@ SENDER_HEADERS: Final[list[dict[str, Any]]] = [
         "schema": {"type": "string", "minLength": 16, "maxLength": 128, "pattern": VISIBLE},
     },
 ]
+_IMAGE: Final[dict[str, Any]] = {"type": "string", "format": "binary"}
 _FORM: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["file"],
     "properties": {
-        "file": {"type": "string", "format": "binary", "description": ACCEPTED},
+        "file": {"type": "string", "format": "binary", "description": "JPEG, PNG, WebP or HEIC"},
         "camera": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
         "captured_at": {"type": "string", "format": "date-time", "description": "RFC 3339, with a zone"},
     },
@@ -65,7 +66,11 @@ _FORM: Final[dict[str, Any]] = {
     },
     openapi_extra={
         "parameters": SENDER_HEADERS,
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _FORM}}},
+        "requestBody": {
+            "required": True,
+            "description": "A form, or the photograph itself.",
+            "content": {"multipart/form-data": {"schema": _FORM}, "image/*": {"schema": _IMAGE}},
+        },
     },
 )
 async def predict(request: Request) -> Response:
@@ -76,13 +81,22 @@ async def predict(request: Request) -> Response:
     with services.admission.reserve(headers.body_bytes):
         form = await Form.read(request, services.settings.upload_seconds)
         image = await services.admission.normalise(form.photograph)
-        digest = await services.admission.digest(form.photograph) if headers.idempotency_key else b""
-        task_id = services.task_ids.of(headers.idempotency_key, headers.uploader, digest)
+        task_id = await _task_id(services, headers, form.photograph)
         event = image_event(task_id, image, form, headers)
+        services.backpressure.check(event.key)
         del form  # what was uploaded need not wait for the broker: nothing is reserved for it from here on
     await services.acceptance.accept(IMAGES, event.envelope())
     accepted = Accepted.of(task_id)
     return Response(accepted.model_dump_json(), 202, {"Location": accepted.status_url}, "application/json")
+
+
+async def _task_id(services: Services, headers: Headers, photograph: bytes) -> str:
+    """A new id, of a partition that is not behind, or the one that belongs to the client's key."""
+    key, ids = headers.idempotency_key, services.task_ids
+    if key is None:
+        return services.backpressure.open_key(ids.new)
+    made = partial(ids.derive, key, headers.uploader or "", photograph)
+    return await services.admission.beside(len(photograph), made)
 
 
 class Shortcut:

@@ -2,21 +2,24 @@
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
 from typing import Final, NamedTuple, Self
 
 from fastapi import Request
 
 from producer_api.errors import RequestError, SlowUploadError
-from producer_api.uploads.multipart import parts
+from producer_api.uploads.multipart import parts, receive, too_large
+from producer_api.uploads.part import Part
 from producer_api.uploads.uploader import VISIBLE
 from schemas.errors import ImageTooLargeError
 from schemas.normalisation import MAX_UPLOAD_BYTES
 
 FRAME_BYTES: Final = 64 * 1024
 """What the body of one upload may hold besides the photograph."""
-MAX_PARTS: Final = 100
-"""Of the form of one upload."""
+MAX_BODY_BYTES: Final = MAX_UPLOAD_BYTES + FRAME_BYTES
+MAX_FIELDS: Final = 64
 _NAME: Final = re.compile(VISIBLE)
+_FIELDS: Final = ("camera", "captured_at")
 
 
 class Headers(NamedTuple):
@@ -29,7 +32,7 @@ class Headers(NamedTuple):
     traceparent: str | None
 
     @classmethod
-    def of(cls, request: Request, limit: int = MAX_UPLOAD_BYTES + FRAME_BYTES) -> Self:
+    def of(cls, request: Request, limit: int = MAX_BODY_BYTES) -> Self:
         """Look at each header once. Raises RequestError, and ImageTooLargeError for a body above the limit, bytes."""
         told = {name: value.decode("latin-1") for name, value in request.scope["headers"]}
         uploader, key = told.get(b"x-uploader"), told.get(b"idempotency-key")
@@ -39,6 +42,9 @@ class Headers(NamedTuple):
         if key is not None and not (16 <= len(key) <= 128 and _NAME.fullmatch(key)):
             msg = "Idempotency-Key must be 16 to 128 visible ASCII characters"
             raise RequestError(msg, "Send a UUID, new for each photograph and the same for its retries.")
+        if (coding := told.get(b"content-encoding", "identity").lower()) != "identity":
+            msg = f"the body is compressed (Content-Encoding: {coding})"
+            raise RequestError(msg, "Send it as it is: photographs are compressed already.")
         length = told.get(b"content-length", "")
         size = int(length) if length.isdecimal() else limit
         if size > limit:
@@ -56,23 +62,55 @@ class Form(NamedTuple):
 
     @classmethod
     async def read(cls, request: Request, seconds: float) -> Self:
-        """Receive the body. Raises RequestError, SlowUploadError, ImageTooLargeError, TruncatedImageError."""
-        photograph, texts, count = None, {}, 0
+        """Receive the body: a form, or the photograph itself under a Content-Type of image/*.
+
+        Raises RequestError, SlowUploadError, ImageTooLargeError, TruncatedImageError.
+        """
         try:
             async with asyncio.timeout(seconds):
-                async for part in parts(request):
-                    count += 1
-                    if count > MAX_PARTS:
-                        msg = f"the form has more than {MAX_PARTS} fields"
-                        raise RequestError(msg, "Send one image in the field `file`; many go to /predict/batch.")
-                    if part.name == "file":
-                        photograph = part.data
-                    elif part.data:
-                        texts[part.name] = part.text
+                if request.headers.get("content-type", "").lower().startswith("image/"):
+                    return cls(await _whole(request), None, None)
+                return await cls._of(parts(request, MAX_BODY_BYTES))
         except TimeoutError:
             msg = f"the body was not complete after {seconds:g} s"
             raise SlowUploadError(msg, "Send it again, over a better connection or smaller.") from None
+
+    @classmethod
+    async def _of(cls, fields: AsyncIterator[Part]) -> Self:
+        """One file and the fields that go with it, in any order."""
+        photograph: bytes | None = None
+        texts: dict[str, str] = {}
+        others: list[str] = []
+        count = 0
+        async for part in fields:
+            count += 1
+            if count > MAX_FIELDS:
+                msg = f"the form has more than {MAX_FIELDS} fields"
+                raise RequestError(msg, "Send the photograph in the field `file`, and little else.")
+            if part.name == "file" and not part.is_empty:
+                if photograph is not None:
+                    msg = "there is more than one file"
+                    raise RequestError(msg, "Send each by itself, or all of them to /predict/batch.")
+                photograph = await asyncio.to_thread(part.photograph) if part.encoding else part.photograph()
+            elif part.name in _FIELDS and (text := part.text):
+                if texts.setdefault(part.name, text) != text:
+                    raise RequestError(f"there are two different fields {part.name!r}", "Send one.")
+            elif part.name == "file" or part.is_file:
+                others.append("an empty field `file`" if part.name == "file" else f"a file in the field {part.name!r}")
         if photograph is None:
-            msg = "there is no field named file"
+            found = f", but {others[0]}" if others else ""
+            msg = f"there is no file in a field named file{found}"
             raise RequestError(msg, "Send the photograph in the multipart field `file`.")
         return cls(photograph, texts.get("camera"), texts.get("captured_at"))
+
+
+async def _whole(request: Request) -> bytes:
+    """The body as it is."""
+    chunks, more, size = [], True, 0
+    while more:
+        chunk, more = await receive(request)
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > MAX_UPLOAD_BYTES:
+            raise too_large(MAX_UPLOAD_BYTES)
+    return b"".join(chunks)

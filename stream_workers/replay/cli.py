@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, OutOfOrderSequenceNumber
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
@@ -26,6 +26,7 @@ from schemas.prediction import RunName
 from schemas.priority import yield_processor
 from schemas.reasons import reasons
 from schemas.replay import Run
+from schemas.topics import REPLAYS
 from stream_workers.engines import Engine, load_engine
 from stream_workers.models import Registry
 from stream_workers.replay.bounds import Bound, Range, check_order, resolve
@@ -167,6 +168,11 @@ async def _work(settings: WorkerSettings, run: Run, group: Group, speed: Speed) 
     showing = asyncio.create_task(_show(run, group))
     try:
         await replayer.work()
+    except (MessageSizeTooLargeError, OutOfOrderSequenceNumber) as error:  # the second follows from the first
+        msg = f"{REPLAYS.name} does not take a prediction of this replay (max.message.bytes)"
+        raise ConfigurationError(
+            msg, "Run `leaf topics`, then the same command again: it goes on where it stopped."
+        ) from error
     except KafkaError as error:
         msg = f"Kafka does not answer as it should: {error!r}"
         raise BrokerUnavailableError(msg, "Run the same command again: it goes on where it stopped.") from error

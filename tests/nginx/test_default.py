@@ -199,3 +199,9 @@ def test_error_log_does_not_show_what_opens_a_result(tmp_path: Path) -> None:
         for path in ("/result/secret-name", "/result/secret-name/events", "/batch/secret-name"):
             assert client.get(path).status_code == 503
     assert "secret-name" not in (tmp_path / "nginx" / "nginx.log").read_text()
+
+
+def test_the_address_of_a_full_batch_fits(client: httpx.Client) -> None:
+    answer = client.post("/predict/batch", content=b"x")
+    assert answer.status_code == 207
+    assert client.get(answer.headers["location"]).json()["path"] == answer.headers["location"]

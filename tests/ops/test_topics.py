@@ -1,18 +1,19 @@
 import json
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from ops.default_experiment import default_experiment, publish_default
 from ops.settings import TopicSettings
-from ops.topics import check_counts, create_topics, partition_counts
+from ops.topics import check_counts, create_topics, differences, partition_counts
 from schemas.card import ModelCard
 from schemas.errors import ConfigurationError
 from schemas.experiment import Experiment
-from schemas.topics import EXPERIMENTS, IMAGES, PREDICTIONS, TOPICS
+from schemas.topics import EXPERIMENTS, FAILED, IMAGES, PREDICTIONS, TOPICS, UNPROCESSABLE
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -95,6 +96,38 @@ def test_a_changed_setting_reaches_a_topic_that_exists(topics):
     wanted = str(3 * 24 * 3600 * 1000)
     while admin.describe_configs([resource])[resource].result(10)["retention.ms"].value != wanted:
         time.sleep(0.05)
+
+
+def set_limits(kafka, **limits):
+    entry = partial(ConfigEntry, "max.message.bytes", incremental_operation=AlterConfigOpType.SET)
+    changes = [
+        ConfigResource(ResourceType.TOPIC, f"leaf.{name}", incremental_configs=[entry(str(limit))])
+        for name, limit in limits.items()
+    ]
+    admin = AdminClient({"bootstrap.servers": kafka})
+    for future in admin.incremental_alter_configs(changes).values():
+        future.result(10)
+    settings = TopicSettings(kafka=kafka)
+    while not (found := differences(admin, settings, [topic.name for topic in TOPICS])):
+        time.sleep(0.05)
+    return found
+
+
+@pytest.mark.broker
+def test_a_topic_that_takes_less_than_is_written_there_is_given_more(topics):
+    found = set_limits(topics, images=20_000, predictions=1000)
+    assert found == {
+        IMAGES.name: {"max.message.bytes": str(IMAGES.record_bytes)},
+        PREDICTIONS.name: {"max.message.bytes": str(PREDICTIONS.record_bytes)},
+    }
+    assert set(create_topics(TopicSettings(kafka=topics), experiment=False).changed) == set(found)
+
+
+@pytest.mark.broker
+def test_the_dead_letter_topics_take_what_the_images_topic_does(topics):
+    found = set_limits(topics, images=5_000_000)
+    assert set(found) == {UNPROCESSABLE.name, FAILED.name}
+    assert all(int(config["max.message.bytes"]) > 5_000_000 for config in found.values())
 
 
 @pytest.mark.broker

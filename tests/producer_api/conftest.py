@@ -117,9 +117,9 @@ async def client(app: FastAPI) -> AsyncIterator[AsyncClient]:
 
 @pytest.fixture
 def overloaded(services: SimpleNamespace) -> Iterator[None]:
-    services.backpressure.backlog = Backlog(1000, 61)
+    services.backpressure.backlog = Backlog(1000, {0: 61})
     yield
-    services.backpressure.backlog = Backlog(0, 0)
+    services.backpressure.backlog = Backlog(0, {})
 
 
 @pytest.fixture(scope="session")

@@ -186,6 +186,16 @@ def test_a_replay_counts_apart(apply, store):
     assert store.zrange("leaf:run:again:results", 0, -1) == ["image-0000000000000000"]
 
 
+def test_an_upload_under_a_cameras_name_is_in_its_results_and_moves_nothing_else_of_it(apply, store):
+    apply([made(0, camera="camera-1"), made(1, camera="camera-1", unauthenticated=True)])
+    assert hours(store, "camera:camera-1")["images"] == 1
+    assert hours(store)["unauthenticated"] == 1
+    assert store.zrange("leaf:cameras", 0, -1, withscores=True) == [("camera-1", START_MS)]
+    assert store.zrange("leaf:cameras:unauthenticated", 0, -1, withscores=True) == [("camera-1", START_MS + 1)]
+    assert store.zrange("leaf:camera:camera-1:unauthenticated", 0, -1) == [f"image-{1:016d}"]
+    assert store.zrange("leaf:camera:camera-1:results", 0, -1) == [f"image-{n:016d}" for n in (0, 1)]
+
+
 def test_a_camera_has_its_counters_and_its_results_in_order(apply, store):
     apply([made(n, camera=f"camera-{n % 2}") for n in range(6)])
     assert hours(store, "camera:camera-1")["images"] == 3

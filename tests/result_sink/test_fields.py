@@ -70,4 +70,15 @@ def test_a_photograph_counts_in_its_minute_and_hour_for_all_its_arm_and_its_came
         [str(start + 86400), f"leaf:hour:{start}:{arm}:camera:north"],
     ]
     assert len(sets.live(made(0)).splitlines()) == 4
+
+
+def test_a_name_that_is_not_authenticated_counts_as_such_and_for_no_camera():
+    sets = CounterSets(SinkSettings())
+    claimed = made(0, camera="north", unauthenticated=True)
+    assert sets.live(claimed) == sets.live(made(0))
+    assert set(fields(claimed, START_MS)) - set(fields(made(0, camera="north"), START_MS)) == {"unauthenticated"}
+
+
+def test_a_failure_counts_for_no_arm():
+    sets = CounterSets(SinkSettings())
     assert "arm:default:1:-" in sets.live(failed(0))

@@ -22,6 +22,7 @@ def image(**changes):
             camera="roof-1",
             key="roof-1",
             captured_at=datetime(2026, 7, 1, 8, tzinfo=timezone(timedelta(hours=2))),
+            unauthenticated=True,
             uploader="u",
             frame="a/b.jpg#tile-0-1",
             attempt=2,

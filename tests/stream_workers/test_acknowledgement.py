@@ -161,3 +161,14 @@ async def test_a_prediction_fits_however_long_its_photographs_key_and_trace_are(
     for _topic, key, _value, _, headers in broker.stored[::2]:
         assert len(key or b"") + sum(len(value) for _, value in headers) < 2000
     assert broker.stored[1][:2] == ("leaf.images.failed", photographs[0].key)
+
+
+async def test_a_cameras_name_that_is_not_authenticated_is_marked_in_the_prediction_too() -> None:
+    broker, acked = Broker(), []
+    promise = Acknowledgement(broker.send, TOPIC_ID)
+    photographs = batch(promise, acked, count=2)
+    photographs[0].image = image_event(0, camera="roof", unauthenticated=True)
+    photographs[1].image = image_event(1, camera="roof")
+    await promise.publish(photographs)
+    told = [Prediction.read(key, value, headers) for _, key, value, _, headers in broker.stored[::2]]
+    assert [prediction.unauthenticated for prediction in told] == [True, False]

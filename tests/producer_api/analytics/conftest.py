@@ -20,6 +20,7 @@ from producer_api.experiments.register import Register
 from producer_api.settings import ApiSettings
 from result_sink.settings import SinkSettings
 from schemas.topics import PARTITIONER
+from tests.producer_api.conftest import ADMIN_KEY
 
 
 @pytest.fixture
@@ -72,7 +73,7 @@ async def api(experiments: ExperimentLog, counters: CounterStore, models: Path) 
     app = FastAPI()
     problems.install(app)
     app.include_router(router)
-    settings = ApiSettings(models_dir=models)
+    settings = ApiSettings.model_validate({"models_dir": models, "admin_key": ADMIN_KEY})
     register = Register(experiments, models)
     app.state.services = SimpleNamespace(settings=settings, experiments=register, counters=counters)
     async with AsyncClient(transport=ASGITransport(app), base_url="http://api", timeout=60) as client:

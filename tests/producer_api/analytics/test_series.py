@@ -9,6 +9,7 @@ from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 from schemas.counters import ALL, CAMERAS_KEY, arm_scope, bucket_key, camera_scope
 from schemas.errors import StoreUnavailableError
+from tests.producer_api.conftest import ADMIN_KEY
 
 pytestmark = pytest.mark.broker
 
@@ -69,6 +70,22 @@ def test_by_arm(store, counters):
         put(store, WINDOW, bucket, arm_scope("x", 2, arm), images=4)
         put(store, WINDOW, bucket, images=4, **{f"arm__x__2__{arm}": 4})
     assert lines(counters, "images", "arm") == {"x@2 old": [4, 0, 0], "x@2 new": [0, 4, 0]}
+
+
+async def test_cameras_are_named_to_whoever_has_the_key(store, api):
+    now = datetime.now(UTC)
+    for number, camera in enumerate(["north", "south"]):
+        store.zadd(CAMERAS_KEY, {camera: ms(now) - number})
+    query = {"metric": "images", "by": "camera"}
+    key = {"Authorization": f"Bearer {ADMIN_KEY}"}
+    for headers, names in ({}, ["camera 1", "camera 2"]), (key, ["north", "south"]):
+        found = (await api.get("/analytics/series", params=query, headers=headers)).json()["lines"]
+        assert [line["name"] for line in found] == names
+
+
+def test_photographs_under_a_name_that_is_not_authenticated_are_a_line(store, counters):
+    put(store, WINDOW, 1, images=3, unauthenticated=2)
+    assert lines(counters, "unauthenticated") == {"unauthenticated": [0, 2, 0]}
 
 
 def test_by_camera(store, counters):

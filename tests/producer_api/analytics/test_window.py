@@ -57,3 +57,11 @@ def test_what_two_ranges_share():
 def test_a_range_beyond_the_calendar_is_refused(begin, end):
     with pytest.raises(RequestError, match="calendar"):
         Window.of(datetime.fromisoformat(begin), datetime.fromisoformat(end), "hour")
+
+
+def test_a_range_too_long_is_not_told_to_take_the_step_it_has():
+    for step, advice in (("minute", "step=hour"), ("hour", "62 days at most")):
+        with pytest.raises(RequestError) as refused:
+            Window.of(NOON - timedelta(days=1000), NOON, step)
+        assert advice in refused.value.remedy
+        assert f"step={step}" not in refused.value.remedy

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from producer_api.cameras.log import CameraLog
-from schemas.counters import CAMERAS_KEY, camera_results_key
+from schemas.counters import CAMERAS_KEY, CLAIMED_CAMERAS_KEY, camera_results_key, claimed_results_key
 from tests.producer_api.conftest import ADMIN_KEY, sink
 from tests.support.examples import answer
 
@@ -17,11 +17,12 @@ def cameras(services, redis):
     services.cameras = CameraLog(redis, services.store)
 
 
-async def frame(redis, camera, number, ms, label="late_blight"):
+async def frame(redis, camera, number, ms, label="late_blight", **changes):
     image_id = f"frame-{camera}-{number:06d}"
-    await sink(redis, image_id, camera=camera, answer=answer(label=label))
+    await sink(redis, image_id, camera=camera, answer=answer(label=label), **changes)
     await redis.zadd(camera_results_key(camera), {image_id: ms})
-    await redis.zadd(CAMERAS_KEY, {camera: ms}, gt=True)
+    if not changes:
+        await redis.zadd(CAMERAS_KEY, {camera: ms}, gt=True)
     return image_id
 
 
@@ -31,7 +32,9 @@ def moment(ms):
 
 @pytest.mark.parametrize("path", ["/cameras", "/cameras/north/results"])
 async def test_needs_the_key(client, path):
-    assert (await client.get(path)).status_code == 403
+    for headers in ({}, {"Authorization": "Bearer wrong"}):
+        refused = await client.get(path, headers=headers)
+        assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert (await client.get(path, headers=ADMIN)).status_code == 200
 
 
@@ -44,6 +47,36 @@ async def test_tells_rate_and_silence(client, redis):
     assert south["frames_per_minute"] == 0
     assert south["silent_since"] == south["last_frame_at"]
     assert datetime.fromisoformat(south["silent_since"]).timestamp() == pytest.approx((NOW_MS - 3600_000) / 1000)
+
+
+async def claim(redis, camera, number, ms):
+    """An upload under a camera's name, as the sink writes it."""
+    image_id = await frame(redis, camera, number, ms, unauthenticated=True)
+    await redis.zadd(claimed_results_key(camera), {image_id: ms})
+    await redis.zadd(CLAIMED_CAMERAS_KEY, {camera: ms}, gt=True)
+
+
+async def test_uploads_under_a_cameras_name_move_nothing_of_it(client, redis):
+    await frame(redis, "north", 0, NOW_MS - 3600_000)
+    before = (await client.get("/cameras", headers=ADMIN)).json()["cameras"][0]
+    for number in range(20):
+        await claim(redis, "north", 100 + number, NOW_MS - number)
+    await claim(redis, "nowhere", 0, NOW_MS)
+    north, nowhere = (await client.get("/cameras", headers=ADMIN)).json()["cameras"]
+    apart = {"last_unauthenticated_at", "unauthenticated_per_minute"}
+    assert {k: v for k, v in north.items() if k not in apart} == {k: v for k, v in before.items() if k not in apart}
+    assert north["unauthenticated_per_minute"] == 2
+    assert (nowhere["camera"], nowhere["last_frame_at"], nowhere["silent_since"]) == ("nowhere", None, None)
+    found = (await client.get("/cameras/north/results", headers=ADMIN)).json()["results"]
+    assert [result["unauthenticated"] for result in found] == [True] * 20 + [False]
+
+
+async def test_made_up_names_do_not_fill_the_list(client, redis):
+    await frame(redis, "north", 0, NOW_MS)
+    for number in range(150):
+        await claim(redis, f"made-up-{number}", number, NOW_MS + number)
+    found = [one["camera"] for one in (await client.get("/cameras", headers=ADMIN)).json()["cameras"]]
+    assert found == ["north", *(f"made-up-{number}" for number in range(149, 49, -1))]
 
 
 async def test_pages_through_everything_once_newest_first(client, redis):

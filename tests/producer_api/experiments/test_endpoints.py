@@ -20,7 +20,8 @@ async def test_reading_is_open_and_changing_needs_the_key(api, admin):
         ({"Authorization": f"Basic {admin['Authorization'].split()[1]}"}, "missing"),
     ]:
         refused = await api.put("/experiments/x", json={"arms": HALVES}, headers=headers)
-        assert refused.status_code == 403
+        assert refused.status_code == 401
+        assert refused.headers["www-authenticate"] == "Bearer"
         assert refused.headers["content-type"] == "application/problem+json"
         assert reason in refused.json()["detail"]
     assert (await api.get("/experiments")).json() == {"experiments": []}

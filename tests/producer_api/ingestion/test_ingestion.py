@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from limits import lower_limit, restore_limit
 from mjpeg import MjpegCamera
 from photographs import fill, jpeg
+from PIL import Image
 
 from ops.embedded import Embedded
 from ops.settings import TopicSettings
@@ -25,6 +27,7 @@ from producer_api.ingestion.settings import IngestSettings
 from schemas.errors import BrokerUnavailableError, ConfigurationError
 from schemas.image import ImageEvent
 from schemas.topics import IMAGES, PREDICTIONS
+from tests.producer_api.conftest import encoded
 
 ROOT = Path(__file__).parents[3]
 CAMERAS = (f"camera-{os.getpid()}-{number}" for number in itertools.count())
@@ -98,6 +101,37 @@ def test_broken_files_are_reported_and_stop_nothing(settings, camera, tmp_path):
     assert "incomplete" in reasons["00001.jpg"]
     assert "no image" in reasons["00002.jpg"]
     assert "empty" in reasons["empty.jpg"]
+
+
+def fill_with_a_large_one(folder):
+    fill(folder, 30)
+    (folder / "00010-large.jpg").write_bytes(encoded(Image.effect_noise((512, 512), 80).convert("RGB")))
+    return folder
+
+
+@pytest.mark.broker
+def test_a_picture_larger_than_the_topic_takes_is_named_and_sent_once_it_takes_it(settings, camera, tmp_path):
+    feed = Feed.of(source=str(fill_with_a_large_one(tmp_path / "in")), camera=camera)
+    lower_limit(settings.kafka)
+    summary = ingest(settings.model_copy(update={"max_unanswered": 1}), feed, paced=False)
+    assert counts(summary) == (31, 30, 0, 0)
+    [large] = summary["bad_files"]
+    assert large["name"] == "00010-large.jpg"
+    assert "20000 (max.message.bytes)" in large["reason"]
+    restore_limit(settings.kafka)
+    assert counts(ingest(settings, feed)) == (31, 1, 30, 0)
+
+
+@pytest.mark.broker
+def test_a_limit_that_is_lowered_meanwhile_costs_only_what_is_too_large(settings, camera, tmp_path, monkeypatch):
+    feed = Feed.of(source=str(fill_with_a_large_one(tmp_path / "in")), camera=camera)
+    lower_limit(settings.kafka)
+    now, answers = Log.takes, [1_000_000]  # what the publisher hears at its start is of before
+    monkeypatch.setattr(Log, "takes", lambda log: answers.pop() if answers else now(log))
+    summary = ingest(settings.model_copy(update={"checkpoint_seconds": 60}), feed)
+    assert counts(summary) == (31, 30, 0, 0)
+    assert [each["name"] for each in summary["bad_files"]] == ["00010-large.jpg"]
+    assert sum(map(len, events(settings, camera).values())) == 30
 
 
 @pytest.mark.broker

@@ -22,7 +22,7 @@ class Publisher:
     def holds(self, image_id):
         return image_id in self.sent
 
-    def send(self, event, *, wait):
+    def send(self, event, *, wait, on_refused):
         self._refuses -= 1
         if self._refuses < 0:
             self.sent.append(event.id)

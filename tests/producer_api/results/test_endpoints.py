@@ -135,8 +135,8 @@ async def test_the_stream_of_a_finished_task_is_one_event(client, ids, redis):
 @pytest.mark.parametrize("task_id", ["frame-0123456789abcdef", "position-topic-0-17"])
 async def test_ids_that_anybody_can_work_out_need_the_key(client, redis, task_id):
     await sink(redis, task_id)
-    assert (await client.get(f"/result/{task_id}")).status_code == 403
-    assert (await client.get(f"/result/{task_id}", headers={"Authorization": "Bearer wrong"})).status_code == 403
+    assert (await client.get(f"/result/{task_id}")).status_code == 401
+    assert (await client.get(f"/result/{task_id}", headers={"Authorization": "Bearer wrong"})).status_code == 401
     assert (await client.get(f"/result/{task_id}", headers=ADMIN)).json()["status"] == "done"
     assert (await client.get("/result/frame-other", headers=ADMIN)).status_code == 404
 

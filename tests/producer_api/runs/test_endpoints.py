@@ -14,6 +14,7 @@ from producer_api.runs.endpoints import router
 from producer_api.settings import ApiSettings
 from schemas.replay import Run, Tally
 from schemas.topics import IMAGES, RUNS
+from tests.producer_api.conftest import ADMIN_KEY
 
 
 @asynccontextmanager
@@ -21,7 +22,9 @@ async def served(kafka, seconds=30):
     app = FastAPI()
     problems.install(app)
     app.include_router(router)
-    app.state.services = SimpleNamespace(settings=ApiSettings(kafka=kafka, publish_seconds=seconds))
+    app.state.services = SimpleNamespace(
+        settings=ApiSettings(kafka=kafka, publish_seconds=seconds, admin_key=ADMIN_KEY)
+    )
     async with AsyncClient(transport=ASGITransport(app), base_url="http://api") as client:
         yield client
 
@@ -56,7 +59,10 @@ async def test_runs_and_how_far_they_are(topics):
         await commit(topics, "leaf-replay-new", 16, Tally(answered=4, failed=2))
         await commit(topics, "leaf-replay-old", 20, Tally(answered=10))
         new, old = (await client.get("/runs")).json()["runs"]
-        assert (new["name"], new["model"], new["cameras"]) == ("new", "flat@2", ["roof"])
+        assert (new["name"], new["model"], new["cameras"]) == ("new", "flat@2", ["camera 1"])
+        admin = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        assert (await client.get("/runs", headers=admin)).json()["runs"][0]["cameras"] == ["roof"]
+        assert (await client.get("/runs/new")).json()["cameras"] == ["camera 1"]
         assert (new["length"], new["passed"], new["answered"], new["failed"], new["finished"]) == (10, 6, 4, 2, False)
         assert (old["model"], old["passed"], old["finished"]) == (None, 10, True)
         assert (await client.get("/runs/new")).json() == new

@@ -3,7 +3,9 @@ import asyncio
 import pytest
 from PIL import Image
 
+from producer_api.uploads.backlog import Backlog
 from producer_api.uploads.form import Form
+from producer_api.uploads.partitioner import partition
 from schemas.image import ImageEvent
 from schemas.normalisation import MAX_UPLOAD_BYTES
 from schemas.topics import IMAGES
@@ -33,6 +35,7 @@ async def test_a_photograph_that_fits_is_stored_untouched(client, acceptance, id
     assert stored.jpeg == jpeg
     assert stored.id == stored.key == accepted["task_id"]
     assert stored.source == "/uploads"
+    assert not stored.unauthenticated
     assert stored.traceparent.startswith("00-")
 
 
@@ -47,7 +50,8 @@ async def test_fields_and_headers_travel_in_the_event(client, acceptance, jpeg):
     )
     assert answer.status_code == 202
     stored = event(acceptance)
-    assert stored.camera == "greenhouse-2"
+    assert stored.camera == stored.key == "greenhouse-2"
+    assert stored.unauthenticated
     assert stored.captured_at.isoformat() == "2026-07-01T06:30:00+00:00"
     assert stored.traceparent == trace
     assert len(stored.uploader) == 32
@@ -136,6 +140,19 @@ async def test_a_backlog_is_answered_503_before_the_body_is_read(client, accepta
     assert answer.json()["type"] == "urn:leaf:problem:backlog"
     assert int(answer.headers["retry-after"]) > 2
     assert not acceptance.accepted
+
+
+async def test_a_camera_that_fills_its_partition_is_refused_and_nobody_else(client, services, acceptance, jpeg):
+    numbers = range(12)
+    attacked = partition(b"attacked", numbers, ())
+    services.backpressure.backlog = Backlog(9000, dict.fromkeys(numbers, 0) | {attacked: 61}, moving=True)
+    for _ in range(20):
+        answer = await upload(client, jpeg, camera="attacked")
+        assert (answer.status_code, answer.json()["type"]) == (503, "urn:leaf:problem:backlog")
+        assert (await upload(client, jpeg)).status_code == 202
+    keys = {partition(envelope.key.encode(), numbers, ()) for _, envelope in acceptance.accepted}
+    assert len(acceptance.accepted) == 20
+    assert attacked not in keys
 
 
 async def test_more_than_memory_allows_is_answered_503(client, services, jpeg):
