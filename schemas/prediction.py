@@ -98,6 +98,16 @@ class Failure(Part):
     error: str
 
 
+class UnservedArm(Part):
+    """The arm that an image was assigned to and that did not answer it: the worker could not load its model version."""
+
+    experiment: str
+    experiment_version: int
+    arm: str
+    model: str
+    version: str
+
+
 class Prediction(JsonEvent):
     """Value of `leaf.predictions` and, with `run`, of `leaf.replays`."""
 
@@ -114,7 +124,9 @@ class Prediction(JsonEvent):
     experiment: str | None = None
     experiment_version: int | None = None
     answer: Answer | None = None
-    """What is shown to the user: the assigned arm's."""
+    """What is shown to the user: the assigned arm's; with `unserved`, another version's under its own name."""
+    unserved: UnservedArm | None = None
+    """Set where the assigned arm could not answer; the image is then outside of the experiment."""
     shadows: tuple[Answer, ...] = ()
     """Computed as well, shown to nobody but analysts."""
     features: Features | None = None

@@ -74,6 +74,7 @@ class Photograph:
             experiment=assignment.experiment if assignment else None,
             experiment_version=assignment.experiment_version if assignment else None,
             answer=self.answers[assignment.answering.arm] if assignment and answered else None,
+            unserved=assignment.unserved if assignment and answered else None,
             shadows=tuple(self.answers[s.arm] for s in assignment.shadows if s.arm in self.answers)
             if assignment and answered
             else (),

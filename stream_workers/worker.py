@@ -12,7 +12,6 @@ from typing import Any
 from faust.types import EventT, StreamT
 from prometheus_client import start_http_server
 
-from schemas.errors import ModelError
 from schemas.experiment import Experiment
 from stream_workers.acknowledgement import Acknowledgement, Headers
 from stream_workers.app import faust_app, images
@@ -90,8 +89,7 @@ class Worker:
         if in_force:
             await self._load(in_force)
             if not self._registry.loaded():
-                msg = f"no model of experiment {in_force.id} can be served from {self._settings.models}"
-                raise ModelError(msg, "Export the models it names, or start another experiment.")
+                await self._registry.stand_in(in_force.arms[0].model)
 
     def _joined(self, *_: object, **__: object) -> None:
         """The metrics are open from the first partitions on: whoever asks whether the worker is ready asks there."""

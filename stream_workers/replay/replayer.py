@@ -10,7 +10,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
-from schemas.errors import ModelError
 from schemas.replay import Progress, Run, Tally
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES, REPLAYS
 from stream_workers.assignment import Assignment, Variant
@@ -90,10 +89,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _route(self, stack: AsyncExitStack) -> Route:
         if self._run.model:
             name, version = self._run.model.split("@")
-            card = (await self._registry.get(name, version)).card
-            if card.id != self._run.model:
-                msg = f"{self._run.model} can't be served, only {card.id}"
-                raise ModelError(msg, "Export it again, or start a run with another model.")
+            await self._registry.get(name, version)
             fixed = Assignment(Variant(name, name, version))
             return lambda _image, _timestamp_ms: fixed
         experiments = Experiments(self._settings.kafka, self._registry.names()[0], lambda _experiment: None)

@@ -6,8 +6,10 @@ from workers import FlatEngine, image_event, jpeg, photograph, write_model
 
 from schemas.image import ImageEvent
 from schemas.labels import LABELS
+from schemas.prediction import UnservedArm
 from stream_workers.assignment import Assignment, Variant
 from stream_workers.diagnosis import Diagnosis
+from stream_workers.metrics import OUTSIDE
 from stream_workers.models import Registry
 
 FLAT = Variant("flat", "flat", "1")
@@ -133,10 +135,59 @@ async def test_a_passing_failure_is_retried(models, caplog) -> None:
     assert done.prediction("t").answer.label == LABELS[8]
 
 
-async def test_no_model_is_a_failure_that_may_be_retried(registry) -> None:
+async def test_no_model_at_all_is_a_failure_that_may_be_retried(models, registry) -> None:
+    write_model(models, files={"weights.npz": "0" * 64})
     done = photograph()
     await diagnose(Diagnosis(registry, lambda *_: Assignment(Variant("a", "nothing", None)), attempts=3), done)
     assert done.prediction("t").failure.kind == "failed"
+
+
+async def test_an_arm_that_can_not_be_served_is_answered_outside_the_experiment(models, registry, caplog) -> None:
+    """Whether another version of its model is loaded already or not: the first image of a replay finds none."""
+    write_model(models, version="2", files={"weights.npz": "0" * 64})
+    shadow = Variant("shadow", "flat", "1")
+    lost = Assignment(Variant("new", "flat", "2"), (shadow,), "trial", 4)
+    photographs = [photograph(number) for number in range(3)]
+    outside = OUTSIDE.labels("trial", "new", "flat", "2")._value
+    before = outside.get()
+    with caplog.at_level(logging.ERROR):
+        await diagnose(Diagnosis(registry, lambda *_: lost, attempts=3), *photographs)
+    for done in photographs:
+        prediction = done.prediction("t")
+        assert (prediction.experiment, prediction.experiment_version, prediction.shadows) == (None, None, ())
+        assert (prediction.answer.arm, prediction.answer.model, prediction.answer.version) == ("flat", "flat", "1")
+        expected = UnservedArm(experiment="trial", experiment_version=4, arm="new", model="flat", version="2")
+        assert prediction.unserved == expected
+    assert outside.get() == before + 3
+    assert [record.message for record in caplog.records if "trial@4, arm new" in record.message] == [
+        f"images of trial@4, arm new, are answered outside of the experiment by flat@1: {models}/flat/2/weights.npz"
+        " does not match the checksum in its card. Export or copy the model again."
+    ]
+
+
+async def test_a_model_without_any_version_is_answered_for_by_another_outside(registry) -> None:
+    done = photograph()
+    gone = Assignment(Variant("a", "nothing", "1"), (), "trial", 1)
+    await diagnose(Diagnosis(registry, lambda *_: gone, attempts=3), done)
+    prediction = done.prediction("t")
+    assert (prediction.answer.arm, prediction.answer.model, prediction.experiment) == ("flat", "flat", None)
+    assert prediction.unserved.arm == "a"
+
+
+async def test_outside_of_experiments_nothing_is_counted_as_missing_from_one(models, registry) -> None:
+    """A stopped experiment sends everything to its first arm."""
+    done = photograph()
+    await diagnose(Diagnosis(registry, lambda *_: Assignment(Variant("control", "flat", "9")), attempts=3), done)
+    prediction = done.prediction("t")
+    assert (prediction.answer.arm, prediction.answer.version, prediction.unserved) == ("flat", "1", None)
+
+
+async def test_a_shadow_that_can_not_be_served_says_nothing(models, registry) -> None:
+    write_model(models, version="2", files={"weights.npz": "0" * 64})
+    done = photograph()
+    await diagnose(Diagnosis(registry, route(Variant("new", "flat", "2")), attempts=3), done)
+    prediction = done.prediction("t")
+    assert (prediction.answer.arm, prediction.experiment, prediction.shadows) == ("flat", "default", ())
 
 
 async def test_embedded_brokers_time_is_not_believed(registry) -> None:
