@@ -31,6 +31,8 @@ LABEL: Final = "label"
 """The label shown: the most probable one, or `not_tomato_leaf` by the verdict."""
 ARM: Final = "arm"
 """`arm:<experiment>:<version>:<arm>`."""
+MODEL: Final = "model"
+"""`model:<name>@<version>`: which model version answered."""
 CONFIDENCE: Final = "confidence"
 LATENCY: Final = "latency"
 BRIGHTNESS: Final = "brightness"
@@ -47,6 +49,10 @@ SHADOW: Final = "shadow"
 SHADOW_RIGHT: Final = "shadow_right"
 """`shadow_right:<shadow arm>:<1 or 0>:<1 or 0>`: of those with feedback, whether what was shown is right, and the
 shadow's label."""
+
+UNSERVED: Final = "unserved"
+"""`unserved:<experiment>:<version>:<arm>`: answered outside of the experiment, since the workers could not load the
+arm's model version. Not in the arm's own scope."""
 
 EDGES: Final[dict[str, tuple[float, ...]]] = {
     CONFIDENCE: tuple(index / 20 for index in range(21)),

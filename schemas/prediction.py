@@ -79,6 +79,11 @@ class Answer(Part):
         """The label that counts as the answer: one of the ten, or `not_tomato_leaf` by the verdict."""
         return NOT_TOMATO_LEAF if self.verdict == NOT_TOMATO_LEAF else self.label
 
+    @property
+    def model_id(self) -> str:
+        """`model@version`."""
+        return f"{self.model}@{self.version}"
+
 
 class Features(Part):
     """Means and contrast of the decoded photograph, 0 to 255: what drift is measured on."""

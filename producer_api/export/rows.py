@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from schemas.errors import EventError
 from schemas.feedback import Feedback
 from schemas.labels import LABELS
-from schemas.prediction import Prediction
+from schemas.prediction import Prediction, UnservedArm
 from schemas.result import from_ms
 
 log = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ PREDICTIONS: Final = pa.schema(
         ("arm", pa.string()),
         ("model", pa.string()),
         ("version", pa.string()),
+        ("unserved", pa.string()),
         ("engine", pa.string()),
         ("verdict", pa.string()),
         ("label", pa.string()),
@@ -110,6 +111,7 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
         "attempt": prediction.attempt,
         "experiment": prediction.experiment,
         "experiment_version": prediction.experiment_version,
+        "unserved": _unserved(prediction.unserved),
         "error": prediction.failure.error if prediction.failure else None,
         "topic_id": source.topic_id,
         "partition": source.partition,
@@ -121,6 +123,11 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
         row |= answer.model_dump(exclude={"heatmap", "probabilities"})
         row |= {f"p_{label}": probability for label, probability in zip(LABELS, answer.probabilities, strict=True)}
     return row
+
+
+def _unserved(arm: UnservedArm | None) -> str | None:
+    """`experiment@version:arm` that should have answered."""
+    return f"{arm.experiment}@{arm.experiment_version}:{arm.arm}" if arm else None
 
 
 def _feedback(given: Feedback) -> Row:

@@ -159,10 +159,9 @@ async def test_an_arm_that_can_not_be_served_is_answered_outside_the_experiment(
         expected = UnservedArm(experiment="trial", experiment_version=4, arm="new", model="flat", version="2")
         assert prediction.unserved == expected
     assert outside.get() == before + 3
-    assert [record.message for record in caplog.records if "trial@4, arm new" in record.message] == [
-        f"images of trial@4, arm new, are answered outside of the experiment by flat@1: {models}/flat/2/weights.npz"
-        " does not match the checksum in its card. Export or copy the model again."
-    ]
+    [said] = [record.message for record in caplog.records if "trial@4, arm new" in record.message]
+    assert "are answered outside of the experiment by flat@1" in said
+    assert said.endswith("does not match the checksum in its card. Export or copy the model again.")
 
 
 async def test_a_model_without_any_version_is_answered_for_by_another_outside(registry) -> None:

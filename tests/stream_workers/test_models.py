@@ -103,7 +103,7 @@ async def test_a_stand_in_is_found_though_nothing_was_loaded_before(models, regi
 
 async def test_no_stand_in_is_said_with_the_reason(models, registry) -> None:
     write_model(models, files={"weights.npz": "0" * 64})
-    with pytest.raises(ModelError, match="no model can be served.*checksum"):
+    with pytest.raises(ModelError, match=r"no model can be served.*checksum"):
         await registry.stand_in("flat")
 
 

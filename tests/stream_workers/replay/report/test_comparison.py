@@ -60,6 +60,8 @@ def test_the_json_object_has_exactly_its_keys():
         "changes": {"healthy": {FAILED: 1, "healthy": 1}},
         "accuracy_before": 1.0,
         "accuracy_after": 0.0,
+        "models_before": {"resnet50@1": 2},
+        "models_after": {"resnet50@1": 1},
     }
 
 
