@@ -68,7 +68,8 @@ Latency in ms, 12 % wide bins up to 2.9 hours; the others in the units of `schem
 baselines have edges of their own."""
 
 TOTALS_KEY: Final = "leaf:totals"
-"""Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`."""
+"""Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`, and
+`malformed_at`, when the sink last met a record that follows no contract, ms."""
 COMPLETE_SINCE_KEY: Final = "leaf:complete_since"
 """Hash, `<topic>:<topic id>:<partition>` -> ms: what is older may be missing. No field: complete from the beginning."""
 OFFSETS_KEY: Final = "leaf:offsets"

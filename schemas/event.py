@@ -46,7 +46,11 @@ class JsonEvent(Part):
     @classmethod
     def read(cls, key: bytes | str | None, value: bytes | None, headers: Headers) -> Self:
         """Parse a record. Raises EventError where it does not follow the schema."""
-        envelope = Envelope.read(key, value, headers)
+        return cls.of(Envelope.read(key, value, headers))
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> Self:
+        """Parse what an envelope holds. Raises EventError where it does not follow the schema."""
         if envelope.type != cls.type:
             msg = f"expected an event of type {cls.type}, got {envelope.type}"
             raise EventError(msg)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, headers_of
 from schemas.errors import BrokerUnavailableError, EventError
 from schemas.event import JsonEvent
 from schemas.image import CameraId
@@ -144,7 +144,7 @@ def read_runs(client: Mapping[str, Any], seconds: float) -> dict[str, Run]:
 
 def _add(message: Message, found: dict[str, Run]) -> None:
     try:
-        run = Run.read(message.key(), message.value(), message.headers())
+        run = Run.read(message.key(), message.value(), headers_of(message))
     except EventError as error:
         log.warning("record %d of %s is left out: %s", message.offset(), RUNS.name, error)
     else:

@@ -18,7 +18,7 @@ from stream_workers.photograph import Photograph
 
 log = logging.getLogger(__name__)
 
-Headers = list[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 Send = Callable[[str, bytes | None, bytes, int, Headers], Awaitable[Awaitable[object]]]
 """Topic, key, value, partition, headers -> once it is buffered, a future of the broker's acknowledgement."""
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from tenacity import AsyncRetrying, stop_after_attempt, wait_exponential
 
+from schemas.broker_time import time_of
 from schemas.errors import EventError, ImageError, ModelError
 from schemas.image import ImageEvent
 from schemas.prediction import UnservedArm
@@ -38,16 +39,22 @@ class Diagnosis:
         """Read the events and find their models, loading what is not loaded yet."""
         for photograph in photographs:
             try:
-                image = ImageEvent.read(photograph.key, photograph.value, photograph.headers)
-                photograph.image = image
-                if not self._broker_time:
-                    photograph.timestamp_ms = int(image.accepted_at.timestamp() * 1000)
+                image = self._read(photograph)
                 if not photograph.failure:
                     await self._find_models(photograph, self._route(image, photograph.timestamp_ms))
             except EventError as error:
                 photograph.fail("unprocessable", error)
             except ModelError as error:
                 photograph.fail("failed", error)
+
+    def _read(self, photograph: Photograph) -> ImageEvent:
+        """Read the event, and find the record's time. Raises EventError."""
+        appended = photograph.appended and self._broker_time
+        timestamp_ms = photograph.timestamp_ms if self._broker_time else None
+        photograph.timestamp_ms = time_of(timestamp_ms, appended=appended, said=None)
+        photograph.image = image = ImageEvent.read(photograph.key, photograph.value, photograph.headers)
+        photograph.timestamp_ms = time_of(timestamp_ms, appended=appended, said=image.accepted_at)
+        return image
 
     async def _find_models(self, photograph: Photograph, assignment: Assignment) -> None:
         """Set the assignment that can be kept, and its models. Raises ModelError where no model at all can be served.

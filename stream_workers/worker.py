@@ -20,7 +20,7 @@ from stream_workers.diagnosis import Diagnosis
 from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
-from stream_workers.photograph import Photograph, Position
+from stream_workers.photograph import LOG_APPEND_TIME, Photograph, Position
 from stream_workers.settings import WorkerSettings
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,8 @@ class Worker:
             self._journal.adopt()
         photograph = Photograph(
             position=Position(message.partition, message.offset),
-            timestamp_ms=max(0, round((message.timestamp or 0) * 1000)),
+            timestamp_ms=round(-1 if message.timestamp is None else message.timestamp * 1000),
+            appended=message.timestamp_type == LOG_APPEND_TIME,
             key=message.key,
             value=message.value,
             headers=message.headers or (),

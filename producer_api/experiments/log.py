@@ -9,6 +9,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from schemas.envelope import headers_of
 from schemas.errors import BrokerUnavailableError, EventError
 from schemas.experiment import Experiment
 from schemas.timeline import Timeline
@@ -120,7 +121,7 @@ class ExperimentLog:
             return
         self._reached = message.offset() + 1
         try:
-            experiment = Experiment.read(message.key(), message.value(), message.headers())
+            experiment = Experiment.read(message.key(), message.value(), headers_of(message))
         except EventError as problem:
             log.warning("record %d of %s is left out: %s", message.offset(), EXPERIMENTS.name, problem)
             return

@@ -8,6 +8,7 @@ from typing import Any, Final
 import pyarrow as pa
 from confluent_kafka import Message
 
+from schemas.envelope import headers_of
 from schemas.errors import EventError
 from schemas.feedback import Feedback
 from schemas.labels import LABELS
@@ -95,7 +96,7 @@ def results(messages: Iterable[Message], feedback_messages: Iterable[Message]) -
 def _events(kind: Any, messages: Iterable[Message]) -> Iterator[tuple[Message, Any]]:
     for message in messages:
         try:
-            yield message, kind.read(message.key(), message.value(), message.headers())
+            yield message, kind.read(message.key(), message.value(), headers_of(message))
         except EventError as error:
             log.warning("%s %d@%d is left out: %s", message.topic(), message.partition(), message.offset(), error)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
+from schemas.errors import EventError
+from schemas.image import ImageEvent
 from schemas.replay import Progress, Run, Tally
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES, REPLAYS
 from stream_workers.assignment import Assignment, Variant
@@ -18,7 +21,7 @@ from stream_workers.diagnosis import Diagnosis, Route
 from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
-from stream_workers.photograph import Photograph, Position
+from stream_workers.photograph import LOG_APPEND_TIME, Photograph, Position
 from stream_workers.replay.history import History, Stretch
 from stream_workers.replay.progress import Group
 from stream_workers.replay.speed import Speed
@@ -140,7 +143,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._settle()
                 if await self._finished():
                     break
-            elif await self._speed.reached(record.timestamp):
+            elif await self._speed.reached(min(record.timestamp, int(time.time() * 1000))):  # a producer's may be ahead
                 async with self._turn:
                     await self._hand_over(record, put)
         await self._until_idle()
@@ -150,8 +153,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         stretch = self._history.take(record)
         if stretch is None:
             return
-        camera = dict(record.headers).get("ce_camera") or b""
-        if self._run.cameras and camera.decode(errors="replace") not in self._run.cameras:
+        if self._run.cameras and _camera(record) not in self._run.cameras:
             if stretch.skipped >= MANY_SKIPPED:
                 await self._commit({record.partition: stretch})
             return
@@ -160,7 +162,8 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         await put(
             Photograph(
                 position=Position(record.partition, record.offset),
-                timestamp_ms=max(0, record.timestamp),
+                timestamp_ms=record.timestamp,
+                appended=record.timestamp_type == LOG_APPEND_TIME,
                 key=record.key,
                 value=record.value,
                 headers=record.headers,
@@ -234,6 +237,13 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         while self._in_work:
             self._idle.clear()
             await self._idle.wait()
+
+
+def _camera(record: ConsumerRecord) -> str | None:
+    try:
+        return ImageEvent.read(record.key, record.value, record.headers).camera
+    except EventError:
+        return None
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:

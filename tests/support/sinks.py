@@ -104,6 +104,14 @@ class Record:
     def partition(self):
         return 0
 
+    def key(self):
+        return None
+
+    def headers(self):
+        if isinstance(self.event, bytes):
+            return [("ce_specversion", b"1.0"), ("ce_id", b"x"), ("ce_source", b"/tests")]
+        return (self.event.envelope("") if isinstance(self.event, Prediction) else self.event.envelope()).headers()
+
     def timestamp(self):
         return 1, APPENDED_MS + self.number
 
