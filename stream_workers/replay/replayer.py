@@ -26,7 +26,7 @@ from stream_workers.replay.history import History, Stretch
 from stream_workers.replay.progress import Group
 from stream_workers.replay.speed import Speed
 from stream_workers.settings import WorkerSettings
-from stream_workers.topology import METADATA_MAX_AGE_MS
+from stream_workers.topology import METADATA_MAX_AGE_MS, until_recreated
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,10 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stopping = True
 
     async def work(self) -> None:
-        """Until the run is finished, or `stop`. Raises ModelError where its model can't be served."""
+        """Until the run is finished, or `stop`.
+
+        Raises ModelError where its model can't be served, TopicRecreatedError where its images are gone.
+        """
         async with AsyncExitStack() as stack:
             route = await self._route(stack)
             diagnosis = Diagnosis(
@@ -83,11 +86,13 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
             batching = Batching(diagnosis, self._publish, journal, self._settings.batch_images)
             await self._connect(stack)
             stages, reading = asyncio.create_task(batching.run()), asyncio.create_task(self._read(batching.put))
-            stack.push_async_callback(_cancel, stages, reading)
-            await asyncio.wait({stages, reading}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (stages, reading):
-                if task.done():
-                    task.result()
+            tasks = {stages, reading}
+            if self._settings.mode == "real":
+                tasks.add(asyncio.create_task(until_recreated(self._settings.kafka, self._run.topic_id)))
+            stack.push_async_callback(_cancel, *tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
 
     async def _route(self, stack: AsyncExitStack) -> Route:
         if self._run.model:
