@@ -93,10 +93,12 @@ class Registry:
         return await self._find_newest(name)
 
     async def stand_in(self, name: str) -> Model:
-        """What answers where a version of this model can't: its newest, else the newest of any other model.
+        """What answers where a version can't: the model's newest loaded, or that loads, else that of another model.
 
         Raises ModelError where nothing can be served.
         """
+        if loaded := [version for model, version in self._models if model == name]:
+            return await self.get(name, max(loaded, key=_age))
         refused = ""
         for candidate in dict.fromkeys([name, *self._names()]):
             try:

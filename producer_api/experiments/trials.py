@@ -78,6 +78,12 @@ class Trials:
     def _workers(self, admin: AdminClient) -> int:
         if self._embedded:
             return 1
+        # A broker that has no group yet keeps who asks for one waiting.
+        groups = admin.list_consumer_groups(request_timeout=self._seconds).result()
+        for error in groups.errors:
+            raise error
+        if self._group not in {group.group_id for group in groups.valid}:
+            return 0
         described = admin.describe_consumer_groups([self._group], request_timeout=self._seconds)
         return len(described[self._group].result().members)
 

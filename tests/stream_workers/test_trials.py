@@ -35,6 +35,7 @@ def joined(cluster: Cluster, count: int) -> None:
     admin = AdminClient({"bootstrap.servers": cluster.bootstrap, "log_level": 0})
 
     def found() -> None:
+        assert cluster.group in {group.group_id for group in admin.list_consumer_groups().result(10).valid}
         assert len(admin.describe_consumer_groups([cluster.group])[cluster.group].result(10).members) == count
 
     eventually(found, 60)
