@@ -67,7 +67,8 @@ def asyncapi() -> dict[str, Any]:
         "info": {
             "title": "Leafstream",
             "version": "1.0.0",
-            "description": "Events of the tomato leaf diagnosis pipeline: CloudEvents 1.0 in Kafka's binary mode.",
+            "description": "Events of the tomato leaf diagnosis pipeline: CloudEvents 1.0, in Kafka's binary mode. "
+            "Structured mode (application/cloudevents+json) is read too, and headers of others are ignored.",
         },
         "defaultContentType": "application/json",
         "channels": {

@@ -3,6 +3,7 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 IMAGES = Counter("leaf_worker_images_total", "Photographs published: done, or dead letters by kind", ["outcome"])
+ANSWERS = Counter("leaf_worker_answers_total", "Images answered, by who answered them", ["model", "version"])
 BATCH = Histogram("leaf_worker_batch_images", "Photographs computed together", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 INFERENCE = Histogram(
     "leaf_worker_inference_seconds",

@@ -2,11 +2,14 @@ import asyncio
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from examples import answer
 from workers import image_event, photograph
 
 from schemas.prediction import Prediction
 from stream_workers import acknowledgement
 from stream_workers.acknowledgement import Acknowledgement, OrderError
+from stream_workers.assignment import Assignment, Variant
+from stream_workers.metrics import ANSWERS
 
 TOPIC_ID = "Jd8-topic_id-of-Kafka"
 
@@ -161,3 +164,15 @@ async def test_a_prediction_fits_however_long_its_photographs_key_and_trace_are(
     for _topic, key, _value, _, headers in broker.stored[::2]:
         assert len(key or b"") + sum(len(value) for _, value in headers) < 2000
     assert broker.stored[1][:2] == ("leaf.images.failed", photographs[0].key)
+
+
+async def test_answers_are_counted_by_the_version_that_gave_them() -> None:
+    answered = ANSWERS.labels("flat", "5")._value
+    before = answered.get()
+    item = photograph(0)
+    item.assignment = Assignment(Variant("flat", "flat", "5"))
+    item.answers["flat"] = answer(arm="flat", model="flat", version="5")
+    promise = Acknowledgement(Broker().send, TOPIC_ID)
+    promise.accept(item, Event(0, []))
+    await promise.publish([item])
+    assert answered.get() == before + 1
