@@ -48,12 +48,14 @@ class Diagnosis:
                 photograph.fail("failed", error)
 
     def _read(self, photograph: Photograph) -> ImageEvent:
-        """Read the event, and find the record's time. Raises EventError."""
-        appended = photograph.appended and self._broker_time
-        timestamp_ms = photograph.timestamp_ms if self._broker_time else None
-        photograph.timestamp_ms = time_of(timestamp_ms, appended=appended, said=None)
+        """Read the event, and find the record's time: the embedded broker has none. Raises EventError."""
+        stamped, appended = photograph.timestamp_ms, photograph.appended
+        photograph.timestamp_ms = time_of(stamped if self._broker_time else None, appended=appended, said=None)
         photograph.image = image = ImageEvent.read(photograph.key, photograph.value, photograph.headers)
-        photograph.timestamp_ms = time_of(timestamp_ms, appended=appended, said=image.accepted_at)
+        if self._broker_time:
+            photograph.timestamp_ms = time_of(stamped, appended=appended, said=image.accepted_at)
+        else:
+            photograph.timestamp_ms = time_of(int(image.accepted_at.timestamp() * 1000), appended=True, said=None)
         return image
 
     async def _find_models(self, photograph: Photograph, assignment: Assignment) -> None:

@@ -1,4 +1,7 @@
+import json
 import logging
+from base64 import b64encode
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -199,3 +202,36 @@ async def test_embedded_brokers_time_is_not_believed(registry) -> None:
     for broker_time in (True, False):
         await diagnose(Diagnosis(registry, note, attempts=3, broker_time=broker_time), photograph(timestamp_ms=7))
     assert seen == [7, int(image_event().accepted_at.timestamp() * 1000)]
+
+
+@pytest.mark.parametrize("stamp", [-1, 0, 2**62, -(2**62)])
+async def test_what_the_broker_did_not_stamp_gets_a_time_that_can_be_right(registry, stamp) -> None:
+    now = datetime.now(UTC)
+    image, noise = photograph(1, timestamp_ms=stamp, accepted_at=now), photograph(2, timestamp_ms=stamp)
+    image.appended = noise.appended = False
+    noise.headers = []
+    await diagnose(Diagnosis(registry, route(), attempts=3), image, noise)
+    assert image.prediction("t").source.timestamp_ms == int(now.timestamp() * 1000)
+    assert abs(noise.prediction("the-topic").source.timestamp_ms - now.timestamp() * 1000) < 60_000
+    assert noise.prediction("the-topic").failure.kind == "unprocessable"
+
+
+async def test_an_image_of_another_producer_in_structured_mode_is_answered(registry) -> None:
+    event = image_event(3, jpeg=jpeg(80))
+    whole = {"specversion": "1.0", "id": event.id, "type": "leaf.image.accepted", "source": "/others", "camera": "roof"}
+    done = photograph(3)
+    done.headers = [("content-type", b"application/cloudevents+json"), ("x", None), ("x", b"\xff")]
+    done.key, done.value = b"\xff\x00", json.dumps(whole | {"data_base64": b64encode(event.jpeg).decode()}).encode()
+    await diagnose(Diagnosis(registry, route(), attempts=3), done)
+    prediction = done.prediction("t")
+    assert (prediction.image_id, prediction.camera, prediction.answer.label) == (event.id, "roof", LABELS[4])
+
+
+async def test_a_structured_event_that_is_none_is_a_dead_letter_with_that_reason(registry) -> None:
+    done = photograph(3)
+    done.headers = [("content-type", b"application/cloudevents-batch+json")]
+    await diagnose(Diagnosis(registry, route(), attempts=3), done)
+    assert (
+        "structured mode: application/cloudevents-batch+json is not read here"
+        in done.prediction("the-topic").failure.error
+    )
