@@ -14,7 +14,7 @@ from pydantic_core import to_json
 from result_sink.fields import CounterSets, fields, shown
 from result_sink.settings import SinkSettings
 from schemas import counters
-from schemas.broker_time import LATEST_MS, time_of
+from schemas.broker_time import time_of
 from schemas.envelope import Envelope, headers_of
 from schemas.errors import EventError
 from schemas.feedback import Feedback
@@ -136,9 +136,6 @@ class Batcher:
             raise EventError(msg)
         if unusable := [name for name in _names(prediction) if not _NAME.fullmatch(name)]:
             msg = f"{unusable[0]!r} is no name of an arm, experiment or model"
-            raise EventError(msg)
-        if prediction.source.timestamp_ms > LATEST_MS:
-            msg = f"{prediction.source.timestamp_ms} is no time of an image"
             raise EventError(msg)
         return self._prediction(batch, prediction, self._time(message, prediction.predicted_at))
 

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.envelope import Envelope, Headers
 from schemas.errors import EventError
+
+MAX_INT32: Final = 2**31 - 1
+"""Kafka's partitions, and the columns of an export."""
+MAX_INT64: Final = 2**63 - 1
+"""Kafka's offsets."""
 
 
 class Part(BaseModel):

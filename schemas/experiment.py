@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.envelope import Envelope
-from schemas.event import JsonEvent, Part
+from schemas.event import MAX_INT32, JsonEvent, Part
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
@@ -44,7 +44,7 @@ class Experiment(JsonEvent):
     origin: ClassVar[str] = "/experiments"
 
     name: Name
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_INT32)
     status: Literal["running", "stopped"] = "running"
     salt: str = Field(min_length=1, max_length=64)
     sticky_key: Literal["image", "uploader", "camera"] = "image"

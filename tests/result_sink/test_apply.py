@@ -316,7 +316,8 @@ def test_tombstones_and_headers_of_any_kind_stop_nothing(apply, store):
 
 def test_a_time_that_redis_can_not_expire_by_is_malformed(apply, store):
     """It would be noticed after the first writes, and the partition would never get past it."""
-    reply = apply([made(0), made(1, source={"timestamp_ms": 10**20}), made(2)])
+    late = made(1).model_dump_json().replace(f'"timestamp_ms":{START_MS + 1}', f'"timestamp_ms":{10**20}')
+    reply = apply([made(0), late.encode(), made(2)])
     assert (reply.applied, reply.stored) == (2, 3)
     assert store.hget(TOTALS_KEY, "malformed") == "1"
 
