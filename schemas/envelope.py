@@ -83,9 +83,9 @@ class Envelope:
         attributes: dict[str, Any] = {name.removeprefix(_PREFIX): text for name, text in found.items()}
         try:
             if content_type and structured:
-                told, data = _structured(data, content_type)
-                attributes |= told  # what a dead letter's retry adds as a header stays
-                content_type = told.get("datacontenttype")
+                inside, data = _structured(data, content_type)
+                attributes |= inside  # what a dead letter's retry adds as a header stays
+                content_type = inside.get("datacontenttype")
             known = _checked(attributes)
         except (BaseCloudEventException, ValueError, TypeError) as error:
             msg = f"not a CloudEvent in Kafka {'structured' if structured else 'binary'} mode: {error}"

@@ -150,6 +150,6 @@ def _add(message: Message, found: dict[str, Run]) -> None:
     try:
         run = Run.read(message.key(), message.value(), headers_of(message))
     except EventError as error:
-        log.warning("record %d of %s is left out: %s", message.offset(), RUNS.name, error)
+        log.warning("record %d of %s is skipped: %s", message.offset(), RUNS.name, error)
     else:
         found.setdefault(run.name, run)

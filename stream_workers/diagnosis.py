@@ -28,12 +28,16 @@ Route = Callable[[ImageEvent, int], Assignment]
 class Diagnosis:
     """The work on photographs, live or replayed: `route` chooses the models."""
 
-    def __init__(self, registry: Registry, route: Route, *, attempts: int, broker_time: bool = True) -> None:
+    def __init__(
+        self, registry: Registry, route: Route, *, attempts: int, broker_time: bool = True, stand_ins: bool = True
+    ) -> None:
+        """Without `stand_ins` an image fails whose model can't be served, instead of being answered by another."""
         self._registry = registry
         self._route = route
         self._attempts = attempts
         self._broker_time = broker_time
-        self._told: set[UnservedArm] = set()
+        self._stand_ins = stand_ins
+        self._logged: set[UnservedArm] = set()
 
     async def assign(self, photographs: Sequence[Photograph]) -> None:
         """Read the events and find their models, loading what is not loaded yet."""
@@ -67,22 +71,24 @@ class Diagnosis:
         try:
             model = await self._registry.get(answering.model, answering.version)
         except ModelError as error:
+            if not self._stand_ins:
+                raise
             model = await self._registry.stand_in(answering.model)
             assignment = assignment.outside(model.card.name, model.card.version)
-            self._tell(assignment, error)
+            self._count_outside(assignment, error)
         photograph.assignment = assignment
         photograph.models = [(assignment.answering, model)]
         for shadow in assignment.shadows:
             with suppress(ModelError):  # the registry said why
                 photograph.models.append((shadow, await self._registry.get(shadow.model, shadow.version)))
 
-    def _tell(self, assignment: Assignment, reason: ModelError) -> None:
+    def _count_outside(self, assignment: Assignment, reason: ModelError) -> None:
         """Count an image that is answered outside of its experiment; log each arm once."""
         if (unserved := assignment.unserved) is None:
             return
         metrics.OUTSIDE.labels(unserved.experiment, unserved.arm, unserved.model, unserved.version).inc()
-        if unserved not in self._told:
-            self._told.add(unserved)
+        if unserved not in self._logged:
+            self._logged.add(unserved)
             log.error(
                 "images of %s@%d, arm %s, are answered outside of the experiment by %s@%s: %s",
                 unserved.experiment,

@@ -80,6 +80,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
                 route,
                 attempts=self._settings.attempts,
                 broker_time=self._settings.mode == "real",
+                stand_ins=self._run.model is None,
             )
             journal = Journal(self._settings.journal / "replays" / self._run.name, self._run.topic_id)
             stack.callback(journal.close)

@@ -9,6 +9,7 @@ from fakeredis import FakeStrictRedis
 from redis import Redis
 
 from ops import records
+from ops.topics import partition_counts
 from schemas.counters import TOTALS_KEY, bucket_key
 from schemas.topics import EXPERIMENTS, RUNS
 
@@ -65,6 +66,9 @@ def test_records_that_nobody_can_read_are_counted_by_topic(topics: str) -> None:
 
 @pytest.mark.broker
 def test_topics_that_are_not_there_are_no_wait(topics: str) -> None:
-    AdminClient({"bootstrap.servers": topics}).delete_topics([RUNS.name], operation_timeout=10)[RUNS.name].result(10)
+    admin = AdminClient({"bootstrap.servers": topics})
+    admin.delete_topics([RUNS.name], operation_timeout=10)[RUNS.name].result(10)
+    while RUNS.name in partition_counts(admin):
+        time.sleep(0.05)
     with pytest.raises(KafkaException):
         list(records.skipped(topics))

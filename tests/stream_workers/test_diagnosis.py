@@ -184,6 +184,14 @@ async def test_outside_of_experiments_nothing_is_counted_as_missing_from_one(mod
     assert (prediction.answer.arm, prediction.answer.version, prediction.unserved) == ("flat", "1", None)
 
 
+async def test_a_run_of_one_model_is_answered_by_no_other(models, registry) -> None:
+    write_model(models, version="2", files={"weights.npz": "0" * 64})
+    done = photograph()
+    fixed = Assignment(Variant("flat", "flat", "2"))
+    await diagnose(Diagnosis(registry, lambda *_: fixed, attempts=3, stand_ins=False), done)
+    assert done.prediction("t").failure.kind == "failed"
+
+
 async def test_a_shadow_that_can_not_be_served_says_nothing(models, registry) -> None:
     write_model(models, version="2", files={"weights.npz": "0" * 64})
     done = photograph()
