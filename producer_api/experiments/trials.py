@@ -89,7 +89,9 @@ class Trials:
 
     def _answers(self, trial: Trial) -> Iterator[TrialAnswer | None]:
         """Ask, then what comes, for ever; None whenever a second passes without an answer."""
-        consumer = Consumer(self._client | {"group.id": "leaf-experiments", "fetch.wait.max.ms": 50})
+        consumer = Consumer(
+            self._client | {"group.id": "leaf-experiments", "enable.auto.commit": False, "fetch.wait.max.ms": 50}
+        )
         try:
             place = TopicPartition(EXPERIMENTS.name, _PARTITION)
             place.offset = consumer.get_watermark_offsets(place, timeout=self._seconds)[1]
