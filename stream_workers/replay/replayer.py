@@ -159,7 +159,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         stretch = self._history.take(record)
         if stretch is None:
             return
-        if self._run.cameras and _camera(record) not in self._run.cameras:
+        if self._run.cameras and camera_of(record) not in self._run.cameras:
             if stretch.skipped >= MANY_SKIPPED:
                 await self._commit({record.partition: stretch})
             return
@@ -245,7 +245,8 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._idle.wait()
 
 
-def _camera(record: ConsumerRecord) -> str | None:
+def camera_of(record: ConsumerRecord) -> str | None:
+    """The camera of an image event; None where it has none, or is no event."""
     try:
         return ImageEvent.read(record.key, record.value, record.headers).camera
     except EventError:

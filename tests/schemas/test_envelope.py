@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.envelope import Envelope, header
+from schemas.envelope import Envelope, header, headers_of
 from schemas.errors import EventError
 
 TIME = datetime(2026, 11, 23, 12, 30, 1, 250_000, tzinfo=UTC)
@@ -126,6 +126,16 @@ def test_of_headers_that_occur_twice_the_last_counts_unless_it_is_null():
     assert header(twice, "ce_camera") == "last"
     assert header([("x", b"\xff")], "x") == "\ufffd"
     assert (header(None, "x"), header([("x", None)], "x"), header({"x": b"y"}, "x")) == ("", "", "y")
+
+
+def test_a_header_whose_name_is_no_text_costs_its_record_the_headers_and_the_reader_nothing():
+    class Message:
+        def headers(self):
+            return b"\xff".decode()
+
+    assert headers_of(Message()) is None
+    with pytest.raises(EventError, match="it has no id, type, source"):
+        Envelope.read(b"k", b"v", headers_of(Message()))
 
 
 @pytest.mark.parametrize(
