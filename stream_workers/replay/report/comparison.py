@@ -99,8 +99,6 @@ class Comparison:
             "changes": {before: dict(sorted(row.items())) for before, row in sorted(self.matrix.items())},
             "accuracy_before": self.accuracy_before,
             "accuracy_after": self.accuracy_after,
-            "models_before": dict(sorted(self.models_before.items())),
-            "models_after": dict(sorted(self.models_after.items())),
         }
 
     def _add(self, pair: Pair) -> None:

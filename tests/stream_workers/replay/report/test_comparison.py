@@ -60,9 +60,14 @@ def test_the_json_object_has_exactly_its_keys():
         "changes": {"healthy": {FAILED: 1, "healthy": 1}},
         "accuracy_before": 1.0,
         "accuracy_after": 0.0,
-        "models_before": {"resnet50@1": 2},
-        "models_after": {"resnet50@1": 1},
     }
+
+
+def test_which_versions_answered_is_counted_on_both_sides():
+    newer = prediction(answer=answer(version="2"))
+    pairs = [Pair(said(1, "healthy"), newer, None), Pair(said(2, "healthy"), said(2, None), None)]
+    found = Comparison.of(pairs)
+    assert (found.models_before, found.models_after) == ({"resnet50@1": 2}, {"resnet50@2": 1})
 
 
 def test_no_images_is_an_answer():
