@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
@@ -11,9 +10,10 @@ from confluent_kafka.admin import AdminClient
 from redis import Redis
 from redis.exceptions import RedisError
 
-from ops import broker, jvm, redis, run_file
+from ops import broker, jvm, records, redis, run_file
 from ops.clients import client
 from ops.default_experiment import MODELS
+from ops.finding import Finding
 from ops.ports import is_free
 from ops.process import program
 from ops.services import answers
@@ -27,16 +27,6 @@ from schemas.topics import TOPICS
 
 DISK_BYTES = 2 * 1024**3
 """Below this a day of photographs may not fit any more."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What one check found; `remedy` is empty where nothing is to be done."""
-
-    check: str
-    state: Literal["ok", "warning", "error"]
-    says: str
-    remedy: str = ""
 
 
 def examine(settings: TopicSettings) -> Iterator[Finding]:
@@ -124,6 +114,7 @@ def _kafka(settings: TopicSettings) -> Iterator[Finding]:
 
     try:
         yield _attempt("topics", topics)
+        yield from records.skipped(settings.kafka)
     except KafkaException as error:
         yield Finding("topics", "error", error.args[0].str(), "See the broker's log.")
 
@@ -134,9 +125,15 @@ def _redis(settings: TopicSettings) -> Iterator[Finding]:
         yield Finding("redis", "error", f"nothing answers at {settings.redis}", remedy)
         return
     yield Finding("redis", "ok", f"answers at {settings.redis}")
+    host, _, port = settings.redis.rpartition(":")
+    try:
+        with Redis(host=host, port=int(port), decode_responses=True, socket_timeout=5) as store:
+            yield records.malformed(store)
+            yield records.unserved(store)
+    except RedisError as error:
+        yield Finding("counters", "warning", f"can't be read: {error}", "See Redis' log.")
     if settings.mode == "embedded":
         return
-    host, _, port = settings.redis.rpartition(":")
     wanted = {"maxmemory-policy": "noeviction", "appendonly": "yes"}
     try:
         with Redis(host=host, port=int(port), decode_responses=True, socket_timeout=5) as store:

@@ -86,6 +86,14 @@ class BacklogError(OverloadedError):
     retry_after: ClassVar[int] = 15
 
 
+class SilentWorkersError(LeafError):
+    """There are workers, and none says whether it can load a model; nothing was changed."""
+
+    status = 503
+    kind = "silent-workers"
+    title = "The workers do not answer"
+
+
 class UnknownExperimentError(LeafError):
     """No experiment of that name ever took effect."""
 

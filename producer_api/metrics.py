@@ -8,6 +8,7 @@ CONFIRM_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5),
 )
 PROBLEMS = Counter("leaf_api_problems_total", "Answers that were errors", ["kind"])
+SKIPPED = Counter("leaf_api_skipped_records_total", "Records that follow no contract and were skipped", ["topic"])
 LAG = Gauge("leaf_api_lag_photographs", "Photographs stored and not yet processed", multiprocess_mode="mostrecent")
 BACKLOG_SECONDS = Gauge(
     "leaf_api_backlog_seconds", "How long the oldest of them has been waiting", multiprocess_mode="mostrecent"

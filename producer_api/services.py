@@ -12,6 +12,7 @@ from producer_api.analytics.drift_watch import DriftWatch
 from producer_api.cameras.log import CameraLog
 from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
+from producer_api.experiments.trials import Trials
 from producer_api.results.notices import Notices
 from producer_api.results.store import ResultStore, connect
 from producer_api.seal import Seal, shared_key
@@ -46,7 +47,11 @@ class Services:
         """Start them, and stop them in the opposite order. Neither Kafka nor Redis need be there yet."""
         redis = connect(settings.redis_url, settings.store_seconds)
         store = ResultStore(redis)
-        register = Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir)
+        register = Register(
+            ExperimentLog(settings.kafka, settings.publish_seconds),
+            settings.models_dir,
+            trials=Trials(settings.kafka, settings.worker_group, embedded=settings.mode == "embedded"),
+        )
         counter_store = CounterStore(settings.redis_url, settings.store_seconds)
         services = cls(
             settings=settings,

@@ -4,7 +4,7 @@
 -- change is read and checked before the first write, because Redis does not roll back. The script joins keys of many
 -- photographs, so they must be on one primary: no Redis Cluster.
 --
--- Answers {"applied", next offset, applied, duplicates}, or {"refused", stored offset} where nothing was written.
+-- Answers {"applied", next offset, applied, duplicates, malformed}, or {"refused", stored offset} where nothing was written.
 
 local OFFSETS, TOTALS, COMPLETE_SINCE = KEYS[1], KEYS[2], KEYS[3]
 local batch = cjson.decode(ARGV[1])
@@ -16,14 +16,14 @@ if batch.move then
   redis.call('HSET', OFFSETS, batch.partition, batch.next)
   if batch.lost then redis.call('HINCRBY', TOTALS, 'lost', batch.lost) end
   if batch.since then redis.call('HSET', COMPLETE_SINCE, batch.partition, batch.since) end
-  return {'applied', batch.next, 0, 0}
+  return {'applied', batch.next, 0, 0, 0}
 end
 
 -- Redis knows less than the sink believes: it was emptied or set back, and what lies between would be lost.
 if not stored or tonumber(stored) < tonumber(batch.believed) then return {'refused', stored or ''} end
 stored = tonumber(stored)
 -- Another sink was faster, or the answer to this very batch was lost on its way.
-if stored >= tonumber(batch.next) then return {'applied', stored, 0, 0} end
+if stored >= tonumber(batch.next) then return {'applied', stored, 0, 0, 0} end
 
 ------------------------------------------------------------------------------------------------------------ read
 
@@ -233,6 +233,9 @@ for key, expire_at in pairs(expiries) do
   if redis.call('EXPIRETIME', key) < expire_at then redis.call('EXPIREAT', key, expire_at) end
 end
 if number.duplicate > 0 then redis.call('HINCRBY', TOTALS, 'duplicates', number.duplicate) end
-if number.malformed > 0 then redis.call('HINCRBY', TOTALS, 'malformed', number.malformed) end
+if number.malformed > 0 then
+  redis.call('HINCRBY', TOTALS, 'malformed', number.malformed)
+  redis.call('HSET', TOTALS, 'malformed_at', batch.malformed_at)
+end
 redis.call('HSET', OFFSETS, batch.partition, batch.next)
-return {'applied', batch.next, number.applied, number.duplicate}
+return {'applied', batch.next, number.applied, number.duplicate, number.malformed}

@@ -1,18 +1,21 @@
 """Kafka records as the script takes them."""
 
 import logging
-from collections.abc import Hashable
+import re
+import time
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from confluent_kafka import Message
-from pydantic import ValidationError
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, TIMESTAMP_NOT_AVAILABLE, Message
 from pydantic_core import to_json
 
 from result_sink.fields import CounterSets, fields, shown
 from result_sink.settings import SinkSettings
 from schemas import counters
+from schemas.broker_time import time_of
+from schemas.envelope import Envelope, headers_of
 from schemas.errors import EventError
 from schemas.feedback import Feedback
 from schemas.prediction import Prediction
@@ -21,10 +24,10 @@ from schemas.topics import DAY_MS, FEEDBACK, PREDICTIONS
 
 log = logging.getLogger(__name__)
 
+_NAME: Final = re.compile(r"[^\s:]{1,80}")
+"""Counters are told apart by colons, and the script by white space."""
 CHUNK_BITS: Final = 65536
 """Image offsets in one dedupe bitmap: 8 KiB."""
-_LATEST_MS: Final = 253_402_300_799_999
-"""The end of the year 9999. Redis refuses to expire a key much later, and the script could not take back its writes."""
 
 
 class Texts:
@@ -55,6 +58,8 @@ class Batch:
     next: int
     retention_ms: int
     channel: str | None
+    malformed_at: int | None = None
+    """When records were found that follow no contract, ms."""
     records: list[dict[str, Any]] = field(default_factory=list)
     payloads: list[bytes] = field(default_factory=list)
     fields: Texts = field(default_factory=Texts)
@@ -75,6 +80,8 @@ class Batch:
             "seen": self.seen.all(),
             "views": [dict(view) for view in self.views.all()],
         }
+        if self.malformed_at is not None:
+            header["malformed_at"] = str(self.malformed_at)
         if self.channel:
             header["channel"] = self.channel
         return [to_json(header), *self.payloads]
@@ -83,7 +90,7 @@ class Batch:
 class Batcher:
     """Reads events and says what each of them changes in Redis; knows nothing of what is there already.
 
-    A record that does not follow the contract is logged with its position, counted, and passed over.
+    A record that does not follow the contract is logged with its position, counted, and skipped.
     """
 
     def __init__(self, settings: SinkSettings) -> None:
@@ -97,23 +104,25 @@ class Batcher:
         batch = Batch(partition, believed, int(messages[-1].offset() or 0) + 1, self._retention_ms, channel)
         malformed: list[str] = []
         for message in messages:
-            value = message.value() or b""
+            value = b""
             try:
-                record = self._record(batch, message, value)
-            except (ValidationError, EventError) as error:
+                envelope = Envelope.read(message.key(), message.value(), headers_of(message))
+                record, value = self._record(batch, message, envelope), envelope.value
+            except EventError as error:
                 malformed.append(f"{message.topic()} {message.partition()}@{message.offset()}: {error}")
                 record = {"kind": "malformed"}
             record["offset"] = message.offset()
             batch.records.append(record)
             batch.payloads.append(value)
         if malformed:
-            log.warning("%d records follow no contract and are passed over, first %s", len(malformed), malformed[0])
+            batch.malformed_at = int(time.time() * 1000)
+            log.warning("%d records follow no contract and are skipped, first %s", len(malformed), malformed[0])
         return batch
 
-    def _record(self, batch: Batch, message: Message, value: bytes) -> dict[str, Any]:
+    def _record(self, batch: Batch, message: Message, envelope: Envelope) -> dict[str, Any]:
         topic = message.topic()
         if topic == FEEDBACK.name:
-            given = Feedback.model_validate_json(value)
+            given = Feedback.of(envelope)
             return {
                 "kind": "feedback",
                 "result": result_key(given.image_id),
@@ -121,18 +130,20 @@ class Batcher:
                 "label": given.label,
                 "at": self._time(message, given.given_at),
             }
-        prediction = Prediction.model_validate_json(value)
+        prediction = Prediction.of(envelope)
         if (prediction.run is None) != (topic == PREDICTIONS.name):
             msg = "a run belongs into leaf.replays, and only a run: replays never touch live numbers"
             raise EventError(msg)
-        if prediction.source.timestamp_ms > _LATEST_MS:
-            msg = f"{prediction.source.timestamp_ms} is no time of an image"
+        if unusable := [name for name in _names(prediction) if not _NAME.fullmatch(name)]:
+            msg = f"{unusable[0]!r} is no name of an arm, experiment or model"
             raise EventError(msg)
         return self._prediction(batch, prediction, self._time(message, prediction.predicted_at))
 
     def _time(self, message: Message, ce_time: datetime) -> int:
-        """The broker's append time, ms; the embedded broker has none."""
-        return int(ce_time.timestamp() * 1000) if self._embedded else int(message.timestamp()[1])
+        """The broker's append time, ms; where it stamped none, as with the embedded broker, what comes closest."""
+        kind, timestamp_ms = message.timestamp()
+        known = kind != TIMESTAMP_NOT_AVAILABLE and not self._embedded
+        return time_of(timestamp_ms if known else None, appended=kind == TIMESTAMP_LOG_APPEND_TIME, said=ce_time)
 
     def _prediction(self, batch: Batch, prediction: Prediction, done_at: int) -> dict[str, Any]:
         source, run = prediction.source, prediction.run
@@ -163,6 +174,17 @@ class Batcher:
             record["feedback"] = counters.feedback_key(prediction.image_id)
         record["views"] = [batch.views.place(view) for view in views]
         return record
+
+
+def _names(prediction: Prediction) -> Iterator[str]:
+    """What becomes part of a counter's name or field."""
+    if prediction.experiment is not None:
+        yield prediction.experiment
+    for answer in (prediction.answer, *prediction.shadows):
+        if answer is not None:
+            yield from (answer.arm, answer.model, answer.version)
+    if (unserved := prediction.unserved) is not None:
+        yield from (unserved.experiment, unserved.arm)
 
 
 def _camera_views(prediction: Prediction) -> list[tuple[tuple[str, str], ...]]:

@@ -33,6 +33,7 @@ def fields(prediction: Prediction, done_at_ms: int) -> list[str]:
         f"{counters.VERDICT}:{answer.verdict}",
         f"{counters.LABEL}:{label}",
         counters.arm_scope(prediction.experiment, prediction.experiment_version, answer.arm),
+        f"{counters.MODEL}:{answer.model_id}",
         bin_field(counters.CONFIDENCE, answer.confidence),
         bin_field(counters.LATENCY, done_at_ms - prediction.source.timestamp_ms),
     ]
@@ -46,6 +47,8 @@ def fields(prediction: Prediction, done_at_ms: int) -> list[str]:
             bin_field(counters.GREEN, features.green),
             bin_field(counters.BLUE, features.blue),
         ]
+    if (unserved := prediction.unserved) is not None:
+        found.append(f"{counters.UNSERVED}:{unserved.experiment}:{unserved.experiment_version}:{unserved.arm}")
     return found + [f"{counters.SHADOW}:{shadow.arm}:{label}:{shown(shadow)}" for shadow in prediction.shadows]
 
 

@@ -190,6 +190,7 @@ class Sink:
                 self._rewind(batch.partition, batch.believed, reply.stored)
             metrics.APPLIED.labels(topic).inc(reply.applied)
             metrics.DUPLICATES.labels(topic).inc(reply.duplicates)
+            metrics.MALFORMED.labels(topic).inc(reply.malformed)
 
     def _check(self) -> None:
         """Compare what Redis and the broker say now with what was believed."""

@@ -31,6 +31,8 @@ class Reply(NamedTuple):
     """The partition's offset in Redis."""
     applied: int
     duplicates: int
+    malformed: int
+    """Records that follow no contract and were skipped."""
 
 
 class Store:
@@ -128,5 +130,5 @@ class Store:
 
     def _reply(self) -> Reply:
         status, stored, *counts = self._connection.read_response()
-        applied, duplicates = counts or (0, 0)
-        return Reply(status == b"refused", int(stored) if stored else None, int(applied), int(duplicates))
+        applied, duplicates, malformed = map(int, counts or (0, 0, 0))
+        return Reply(status == b"refused", int(stored) if stored else None, applied, duplicates, malformed)

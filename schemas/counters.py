@@ -34,6 +34,8 @@ LABEL: Final = "label"
 """The label shown: the most probable one, or `not_tomato_leaf` by the verdict."""
 ARM: Final = "arm"
 """`arm:<experiment>:<version>:<arm>`."""
+MODEL: Final = "model"
+"""`model:<name>@<version>`: which model version answered."""
 CONFIDENCE: Final = "confidence"
 LATENCY: Final = "latency"
 BRIGHTNESS: Final = "brightness"
@@ -51,6 +53,10 @@ SHADOW_RIGHT: Final = "shadow_right"
 """`shadow_right:<shadow arm>:<1 or 0>:<1 or 0>`: of those with feedback, whether what was shown is right, and the
 shadow's label."""
 
+UNSERVED: Final = "unserved"
+"""`unserved:<experiment>:<version>:<arm>`: answered outside of the experiment, since the workers could not load the
+arm's model version. Not in the arm's own scope."""
+
 EDGES: Final[dict[str, tuple[float, ...]]] = {
     CONFIDENCE: tuple(index / 20 for index in range(21)),
     LATENCY: (0.0, *(round(10 * 2 ** (index / 6), 1) for index in range(121))),
@@ -65,7 +71,8 @@ Latency in ms, 12 % wide bins up to 2.9 hours; the others in the units of `schem
 baselines have edges of their own."""
 
 TOTALS_KEY: Final = "leaf:totals"
-"""Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`."""
+"""Hash without expiry: `lost` (records that retention took before the sink read them), `duplicates`, `malformed`, and
+`malformed_at`, when the sink last met a record that follows no contract, ms."""
 COMPLETE_SINCE_KEY: Final = "leaf:complete_since"
 """Hash, `<topic>:<topic id>:<partition>` -> ms: what is older may be missing. No field: complete from the beginning."""
 OFFSETS_KEY: Final = "leaf:offsets"

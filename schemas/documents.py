@@ -16,6 +16,7 @@ from schemas.feedback import Feedback
 from schemas.image import IMAGE_TYPE
 from schemas.prediction import Prediction
 from schemas.replay import Run
+from schemas.trial import Trial, TrialAnswer
 
 ROOT: Final = Path(__file__).parent
 
@@ -23,6 +24,8 @@ ROOT: Final = Path(__file__).parent
 CARRIERS: Final[dict[type[JsonEvent], tuple[topics.Topic, ...]]] = {
     Prediction: (topics.PREDICTIONS, topics.REPLAYS),
     Experiment: (topics.EXPERIMENTS,),
+    Trial: (topics.EXPERIMENTS,),
+    TrialAnswer: (topics.EXPERIMENTS,),
     Feedback: (topics.FEEDBACK,),
     Run: (topics.RUNS,),
 }
@@ -55,22 +58,25 @@ def documents() -> dict[Path, str]:
 
 def asyncapi() -> dict[str, Any]:
     """The AsyncAPI 3.0 document."""
-    carried = {topic.name: event.__name__ for event, carriers in CARRIERS.items() for topic in carriers}
-    dead = {topics.UNPROCESSABLE.name: "DeadLetter", topics.FAILED.name: "DeadLetter"}
-    messages = {topics.IMAGES.name: "Image"} | carried | dead
+    messages = {topics.IMAGES.name: ["Image"]}
+    messages |= {topics.UNPROCESSABLE.name: ["DeadLetter"], topics.FAILED.name: ["DeadLetter"]}
+    for event, carriers in CARRIERS.items():
+        for topic in carriers:
+            messages.setdefault(topic.name, []).append(event.__name__)
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "Leafstream",
             "version": "1.0.0",
-            "description": "Events of the tomato leaf diagnosis pipeline: CloudEvents 1.0 in Kafka's binary mode.",
+            "description": "Events of the tomato leaf diagnosis pipeline: CloudEvents 1.0, in Kafka's binary mode. "
+            "Structured mode (application/cloudevents+json) is read too, and headers of others are ignored.",
         },
         "defaultContentType": "application/json",
         "channels": {
             topic.name: {
                 "address": topic.name,
                 "description": topic.describes,
-                "messages": {messages[topic.name]: _ref("messages", messages[topic.name])},
+                "messages": {name: _ref("messages", name) for name in messages[topic.name]},
                 "bindings": {"kafka": {"topicConfiguration": _configuration(topic)}},
             }
             for topic in topics.TOPICS
@@ -84,6 +90,7 @@ def asyncapi() -> dict[str, Any]:
             "giveFeedback": _operation("send", topics.FEEDBACK, "producer_api"),
             "defineExperiment": _operation("send", topics.EXPERIMENTS, "producer_api"),
             "followExperiments": _operation("receive", topics.EXPERIMENTS, "stream_workers"),
+            "answerTrial": _operation("send", topics.EXPERIMENTS, "stream_workers: whether models can be loaded"),
         },
         "components": {
             "messages": {

@@ -1,27 +1,44 @@
-"""CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_*` headers, the value is the data itself."""
+"""CloudEvents 1.0 in Kafka: attributes in `ce_*` headers and the data as value (binary mode), or all in the value.
 
+What other producers put beside that into a record is theirs: headers of any name and bytes, null or twice, and any key.
+"""
+
+import base64
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, Self
+from typing import Any, Final, Self
 
-from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.exceptions import BaseCloudEventException
-from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
+from pydantic_core import from_json, to_json
 
 from schemas.errors import EventError
 
-Headers = Iterable[tuple[str, bytes]] | Mapping[str, bytes] | None
+Headers = Iterable[tuple[str, bytes | None]] | Mapping[str, bytes | None] | None
+
+_PREFIX: Final = "ce_"
+_STRUCTURED: Final = "application/cloudevents"
+_STRUCTURED_JSON: Final = "application/cloudevents+json"
+_UNUSED: Final = {"subject", "dataschema", "data"}
+_ATTRIBUTE: Final = re.compile(r"[a-z0-9]{1,20}")
 
 
-class _BytesFormat(JSONFormat):
-    """The data is already bytes, JSON included: pydantic writes and reads it."""
+def headers_of(message: Any) -> list[tuple[str, bytes | None]] | None:
+    """A confluent-kafka message's headers; none where the name of one is no UTF-8, for then the client gives none."""
+    try:
+        found: list[tuple[str, bytes | None]] | None = message.headers()
+    except UnicodeDecodeError:
+        return None
+    return found
 
-    def read_data(self, body: bytes, datacontenttype: str | None) -> bytes:  # noqa: ARG002
-        return body
 
-
-_FORMAT = _BytesFormat()
+def header(headers: Headers, name: str) -> str:
+    """A header as text: the last of that name, empty where there is none; bytes that are no UTF-8 are replaced."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    found = [value for known, value in pairs if known == name and value is not None]
+    return found[-1].decode(errors="replace") if found else ""
 
 _BATCH_BYTES: Final = 100
 """Of a record batch (61) and its only record (at most 36), besides what it carries."""
@@ -69,25 +86,83 @@ class Envelope:
 
     @classmethod
     def read(cls, key: bytes | str | None, value: bytes | None, headers: Headers) -> Self:
-        """Parse a record. Raises EventError where it is no CloudEvent."""
-        fields = dict(headers.items() if isinstance(headers, Mapping) else headers or ())
-        traceparent = fields.pop("traceparent", None)
+        """Parse a record in either mode. Raises EventError where it is no CloudEvent."""
+        found = _texts(headers)
+        traceparent = found.pop("traceparent", None)
+        data, content_type = value or b"", found.pop("content-type", None)
+        structured = (content_type or "").lower().startswith(_STRUCTURED)
+        attributes: dict[str, Any] = {name.removeprefix(_PREFIX): text for name, text in found.items()}
         try:
-            text_key = key.decode() if isinstance(key, bytes) else key
-            attributes = from_binary(KafkaMessage(headers=fields, key=None, value=b""), _FORMAT).get_attributes()
-            time = attributes.get("time") or datetime.now(UTC)
-            known = {"id", "type", "source", "specversion", "time", "datacontenttype"}
-            return cls(
-                id=attributes["id"],
-                type=attributes["type"],
-                source=attributes["source"],
-                key=text_key or attributes["id"],
-                value=value or b"",
-                content_type=attributes.get("datacontenttype") or "application/octet-stream",
-                time=time,
-                extensions={name: str(text) for name, text in attributes.items() if name not in known},
-                traceparent=traceparent.decode() if traceparent else None,
-            )
-        except (BaseCloudEventException, ValueError, KeyError, AttributeError, TypeError) as error:
-            msg = f"not a CloudEvent in Kafka binary mode: {error}"
+            if content_type and structured:
+                inside, data = _structured(data, content_type)
+                attributes |= inside  # what a dead letter's retry adds as a header stays
+                content_type = inside.get("datacontenttype")
+            known = _checked(attributes)
+        except (BaseCloudEventException, ValueError, TypeError) as error:
+            msg = f"not a CloudEvent in Kafka {'structured' if structured else 'binary'} mode: {error}"
             raise EventError(msg, "Produce records as asyncapi.yaml describes.") from error
+        text_key = key.decode(errors="replace") if isinstance(key, bytes) else key
+        ours = {"id", "type", "source", "specversion", "time", "datacontenttype"}
+        return cls(
+            id=known["id"],
+            type=known["type"],
+            source=known["source"],
+            key=text_key or known["id"],
+            value=data,
+            content_type=content_type or "application/octet-stream",
+            time=known["time"],
+            extensions={name: str(text) for name, text in known.items() if name not in ours},
+            traceparent=traceparent,
+        )
+
+
+def _texts(headers: Headers) -> dict[str, str]:
+    """The headers that are the event's, names in lower case; of those that occur twice the last."""
+    pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+    return {
+        name: value.decode(errors="replace")
+        for given, value in pairs
+        if value is not None
+        and ((name := given.lower()).startswith(_PREFIX) or name in {"content-type", "traceparent"})
+    }
+
+
+def _structured(value: bytes, content_type: str) -> tuple[dict[str, Any], bytes]:
+    """Attributes and data of an event that stands in the value as a whole. Raises ValueError."""
+    if content_type.partition(";")[0].strip().lower() != _STRUCTURED_JSON:
+        msg = f"{content_type} is not read here, only {_STRUCTURED_JSON}"
+        raise ValueError(msg)
+    event = from_json(value)
+    if not isinstance(event, dict):
+        msg = "the value is not a JSON object"
+        raise ValueError(msg)
+    encoded, data = event.pop("data_base64", None), event.pop("data", None)
+    if encoded is not None:
+        return event, base64.b64decode(encoded, validate=True)
+    if isinstance(data, str) and "json" not in event.get("datacontenttype", "json"):
+        return event, data.encode()
+    return event, b"" if data is None else to_json(data)
+
+
+def _checked(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that are used here, the time as such. Raises an exception of the library, ValueError or TypeError.
+
+    Optional ones that are not used, and names that no CloudEvent may have, are others' business.
+    """
+    used = {
+        name: value
+        for name, value in attributes.items()
+        if value is not None and name not in _UNUSED and _ATTRIBUTE.fullmatch(name)
+    }
+    if missing := [name for name in ("id", "type", "source") if not used.get(name)]:
+        msg = f"it has no {', '.join(missing)}"
+        raise ValueError(msg)
+    if unreadable := [name for name in ("id", "type", "source") if "\ufffd" in str(used[name])]:
+        msg = f"{', '.join(unreadable)} is not UTF-8"
+        raise ValueError(msg)
+    time = used.get("time")
+    used["time"] = datetime.fromisoformat(str(time).upper()) if time else datetime.now(UTC)
+    if used["time"].tzinfo is None:
+        msg = f"the time {time} has no zone"
+        raise ValueError(msg)
+    return dict(CloudEvent(used).get_attributes())

@@ -2,12 +2,17 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.envelope import Envelope, Headers
 from schemas.errors import EventError
+
+MAX_INT32: Final = 2**31 - 1
+"""Kafka's partitions, and the columns of an export."""
+MAX_INT64: Final = 2**63 - 1
+"""Kafka's offsets."""
 
 
 class Part(BaseModel):
@@ -46,7 +51,11 @@ class JsonEvent(Part):
     @classmethod
     def read(cls, key: bytes | str | None, value: bytes | None, headers: Headers) -> Self:
         """Parse a record. Raises EventError where it does not follow the schema."""
-        envelope = Envelope.read(key, value, headers)
+        return cls.of(Envelope.read(key, value, headers))
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> Self:
+        """Parse what an envelope holds. Raises EventError where it does not follow the schema."""
         if envelope.type != cls.type:
             msg = f"expected an event of type {cls.type}, got {envelope.type}"
             raise EventError(msg)

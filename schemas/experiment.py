@@ -6,26 +6,32 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
 from schemas.envelope import Envelope
-from schemas.event import JsonEvent, Part
+from schemas.event import MAX_INT32, JsonEvent, Part
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 
 
-class Arm(Part):
-    """One variant: a model version, and the share of photographs it answers."""
+class Variant(Part):
+    """A model version under a name of its own."""
 
     name: Name
     model: str
     version: str
+
+    @property
+    def model_id(self) -> str:
+        """`model@version`."""
+        return f"{self.model}@{self.version}"
+
+
+class Arm(Variant):
+    """One variant: a model version, and the share of photographs it answers."""
+
     weight: float = Field(ge=0, le=1)
 
 
-class Shadow(Part):
+class Shadow(Variant):
     """A model version that computes every photograph too; its answer is recorded, not shown."""
-
-    name: Name
-    model: str
-    version: str
 
 
 class Experiment(JsonEvent):
@@ -38,7 +44,7 @@ class Experiment(JsonEvent):
     origin: ClassVar[str] = "/experiments"
 
     name: Name
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=MAX_INT32)
     status: Literal["running", "stopped"] = "running"
     salt: str = Field(min_length=1, max_length=64)
     sticky_key: Literal["image", "uploader", "camera"] = "image"

@@ -15,6 +15,7 @@ from pydantic import (
 
 from schemas.envelope import Envelope, Headers
 from schemas.errors import EventError
+from schemas.event import MAX_INT32
 
 IMAGE_TYPE = "leaf.image.accepted"
 
@@ -50,7 +51,7 @@ class ImageEvent(BaseModel):
     """Hash of the name the page keeps; a sticky key, not a person."""
     frame: str | None = Field(None, max_length=512)
     """Where the picture was cut from: file name, frame or tile position."""
-    attempt: int = Field(0, ge=0)
+    attempt: int = Field(0, ge=0, le=MAX_INT32)
     """How often it was put back from a dead-letter topic."""
     key: str
     """Camera id where order per camera matters, else the image id."""

@@ -4,8 +4,9 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, model_validator
 
+from schemas.broker_time import LATEST_MS
 from schemas.envelope import Envelope
-from schemas.event import JsonEvent, Part
+from schemas.event import MAX_INT32, MAX_INT64, JsonEvent, Part
 from schemas.image import CameraId, ImageId
 from schemas.labels import LABELS, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 
@@ -31,9 +32,9 @@ class Source(Part):
 
     topic: str
     topic_id: str
-    partition: int = Field(ge=0)
-    offset: int = Field(ge=0)
-    timestamp_ms: int = Field(ge=0)
+    partition: int = Field(ge=0, le=MAX_INT32)
+    offset: int = Field(ge=0, le=MAX_INT64)
+    timestamp_ms: int = Field(ge=0, le=LATEST_MS)
     """The broker's append time: queued_at, assignment, buckets and expiry all use it."""
 
 
@@ -72,7 +73,7 @@ class Answer(Part):
     gate: float = Field(ge=0, le=1)
     """Probability that the photograph shows a tomato leaf."""
     heatmap: Heatmap | None = None
-    batch: int = Field(ge=1)
+    batch: int = Field(ge=1, le=MAX_INT32)
     """How many images were computed together."""
     inference_ms: float = Field(ge=0)
     """Time of that batch in the engine."""
@@ -81,6 +82,11 @@ class Answer(Part):
     def shown(self) -> str:
         """The label that counts as the answer: one of the ten, or what the verdict says instead."""
         return self.verdict if self.verdict in {NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM} else self.label
+
+    @property
+    def model_id(self) -> str:
+        """`model@version`."""
+        return f"{self.model}@{self.version}"
 
 
 class Features(Part):
@@ -101,6 +107,16 @@ class Failure(Part):
     error: str
 
 
+class UnservedArm(Part):
+    """The arm that an image was assigned to and that did not answer it: the worker could not load its model version."""
+
+    experiment: str
+    experiment_version: int = Field(le=MAX_INT32)
+    arm: str
+    model: str
+    version: str
+
+
 class Prediction(JsonEvent):
     """Value of `leaf.predictions` and, with `run`, of `leaf.replays`."""
 
@@ -113,13 +129,15 @@ class Prediction(JsonEvent):
     unauthenticated: bool = False
     """Whether the camera's name is only what a client said who did not authenticate."""
     captured_at: AwareDatetime | None = None
-    attempt: int = 0
+    attempt: int = Field(0, le=MAX_INT32)
     run: RunName | None = None
     """Replay run this belongs to; None on the live topic."""
     experiment: str | None = None
-    experiment_version: int | None = None
+    experiment_version: int | None = Field(None, le=MAX_INT32)
     answer: Answer | None = None
-    """What is shown to the user: the assigned arm's."""
+    """What is shown to the user: the assigned arm's; with `unserved`, another version's under its own name."""
+    unserved: UnservedArm | None = None
+    """Set where the assigned arm could not answer; the image is then outside of the experiment."""
     shadows: tuple[Answer, ...] = ()
     """Computed as well, shown to nobody but analysts."""
     features: Features | None = None

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, Message, TopicPartition
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError, model_validator
 
-from schemas.envelope import Envelope
+from schemas.envelope import Envelope, headers_of
 from schemas.errors import BrokerUnavailableError, EventError
-from schemas.event import JsonEvent
+from schemas.event import MAX_INT32, MAX_INT64, JsonEvent
 from schemas.image import CameraId
 from schemas.prediction import RunName
 from schemas.topics import RUNS
@@ -45,6 +45,10 @@ class Run(JsonEvent):
     def _same_partitions(self) -> Self:
         if self.start.keys() != self.end.keys():
             msg = "start and end must name the same partitions"
+            raise ValueError(msg)
+        offsets = [*self.start.values(), *self.end.values()]
+        if any(not 0 <= p <= MAX_INT32 for p in self.start) or any(not 0 <= at <= MAX_INT64 for at in offsets):
+            msg = "start and end must name partitions and offsets that a topic can have"
             raise ValueError(msg)
         return self
 
@@ -144,8 +148,8 @@ def read_runs(client: Mapping[str, Any], seconds: float) -> dict[str, Run]:
 
 def _add(message: Message, found: dict[str, Run]) -> None:
     try:
-        run = Run.read(message.key(), message.value(), message.headers())
+        run = Run.read(message.key(), message.value(), headers_of(message))
     except EventError as error:
-        log.warning("record %d of %s is left out: %s", message.offset(), RUNS.name, error)
+        log.warning("record %d of %s is skipped: %s", message.offset(), RUNS.name, error)
     else:
         found.setdefault(run.name, run)

@@ -5,6 +5,7 @@ from typing import Literal, Self
 
 from pydantic import AwareDatetime, BaseModel
 
+from schemas.broker_time import LATEST_MS
 from schemas.labels import DISPLAY_NAMES, LABELS, NONE_OF_THE_TEN, OTHER_TOMATO_PROBLEM
 from schemas.prediction import Heatmap, Label, Prediction, Verdict
 
@@ -88,5 +89,5 @@ class Result(BaseModel):
 
 
 def from_ms(timestamp_ms: int) -> datetime:
-    """A broker timestamp as an aware datetime."""
-    return datetime.fromtimestamp(timestamp_ms / 1000, UTC)
+    """A record's timestamp as an aware datetime; what a datetime can't hold becomes the nearest that it can."""
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), LATEST_MS) / 1000, UTC)

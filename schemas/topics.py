@@ -78,9 +78,10 @@ FEEDBACK: Final = Topic(
 )
 EXPERIMENTS: Final = Topic(
     name="leaf.experiments",
-    describes="Every version of every experiment definition",
+    describes="Every version of every experiment definition; before it whether the workers can load its models",
     cleanup="compact",
     partitions=1,
+    compression="uncompressed",  # the workers read it as they read images
 )
 #: A dead letter is the largest record that the images topic takes and five headers more.
 _DEAD_LETTER_BYTES: Final = 2 * 1024 * 1024

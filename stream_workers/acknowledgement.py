@@ -133,3 +133,6 @@ class Acknowledgement:
         metrics.UNACKNOWLEDGED.dec()
         metrics.LATENCY.observe(max(0, time.time() - photograph.timestamp_ms / 1000))
         metrics.IMAGES.labels(photograph.failure.kind if photograph.failure else "done").inc()
+        if photograph.assignment and not photograph.failure:
+            answer = photograph.answers[photograph.assignment.answering.arm]
+            metrics.ANSWERS.labels(answer.model, answer.version).inc()

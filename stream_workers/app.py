@@ -7,8 +7,9 @@ import faust
 from schemas.settings import var_dir
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES
 from stream_workers.consumer import STREAM_POLLS, UnhurriedConsumer
+from stream_workers.offsets import IdentifiedConsumer
 from stream_workers.settings import WorkerSettings
-from stream_workers.topology import METADATA_MAX_AGE_MS
+from stream_workers.topology import EMBEDDED_TOPIC_ID, METADATA_MAX_AGE_MS
 
 MAX_RECORD_BYTES: Final = 2 * 1024 * 1024
 """Above the broker's limit of 1 MiB, so that even the largest poison fits into a dead letter."""
@@ -16,8 +17,8 @@ EMBEDDED_SESSION_S: Final = 6.0
 """A rebalance of the in-memory broker lasts a whole session timeout; this is the shortest there is."""
 
 
-def faust_app(settings: WorkerSettings) -> faust.App:
-    """The app, without agents."""
+def faust_app(settings: WorkerSettings, topic_id: str = EMBEDDED_TOPIC_ID) -> faust.App:
+    """The app, without agents. `topic_id`: of the images topic."""
     embedded = settings.mode == "embedded"
     poll = -(-settings.batch_images // 2)
     app = faust.App(
@@ -44,8 +45,18 @@ def faust_app(settings: WorkerSettings) -> faust.App:
         topic_disable_leader=True,
         web_enabled=False,
     )
-    app.transport.Consumer = UnhurriedConsumer
+    app.transport.Consumer = UnhurriedConsumer if embedded else _of_topic(topic_id)
     return app
+
+
+def _of_topic(topic_id: str) -> type[IdentifiedConsumer]:
+    """Faust makes its consumer itself, and gives it nothing of ours."""
+
+    class OfTopic(IdentifiedConsumer):
+        """Reads this images topic."""
+
+    OfTopic.topic_id = topic_id
+    return OfTopic
 
 
 def images(app: faust.App) -> faust.TopicT:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from schemas.experiment import Arm, Experiment, Shadow
 from schemas.image import ImageEvent
+from schemas.prediction import UnservedArm
 
 
 @dataclass(frozen=True)
@@ -26,11 +27,26 @@ class Assignment:
     shadows: tuple[Variant, ...] = ()
     experiment: str | None = None
     experiment_version: int | None = None
+    unserved: UnservedArm | None = None
+    """The experiment's arm that should have answered, where its version can't be served."""
 
     @property
     def variants(self) -> tuple[Variant, ...]:
         """All that compute."""
         return (self.answering, *self.shadows)
+
+    def outside(self, model: str, version: str) -> "Assignment":
+        """The same image answered by another model version: under that model's name, outside of any experiment."""
+        unserved = self.unserved
+        if self.experiment is not None and self.experiment_version is not None:
+            unserved = UnservedArm(
+                experiment=self.experiment,
+                experiment_version=self.experiment_version,
+                arm=self.answering.arm,
+                model=self.answering.model,
+                version=self.answering.version or "",
+            )
+        return Assignment(Variant(model, model, version), unserved=unserved)
 
 
 def assign(experiment: Experiment, image: ImageEvent) -> Assignment:

@@ -31,6 +31,7 @@ Kind = Annotated[str | None, typer.Option(help=f"Only {' or '.join(TOPICS)}.")]
 @dead_letters.command(name="list", epilog="Example: leaf dead-letters list --kind failed")
 def list_(kind: Kind = None, json_: Json = False) -> None:
     """List the dead letters, oldest first."""
+    _check_kind(kind)
     retries = _read()
     rows = [letter.described() | {"retried": retries.is_done(letter)} for letter in _of_kind(retries, kind)]
     if json_:
@@ -51,10 +52,10 @@ def show(
 ) -> None:
     """Show one dead letter with all its headers."""
     retries = _read()
-    (letter,) = _named(retries, [id_])
+    (letter,) = _named(retries.letters, [id_])
     if save:
         save.write_bytes(letter.value)
-    headers = {name: value.decode(errors="replace") for name, value in letter.headers}
+    headers = {name: letter.header(name) for name, _ in letter.headers}
     described = letter.described() | {"retried": retries.is_done(letter), "headers": headers}
     if json_:
         print(json.dumps(described))
@@ -76,8 +77,11 @@ def retry(
     if bool(ids) == all_:
         msg = "name the dead letters to retry, or say --all"
         raise ConfigurationError(msg, "`leaf dead-letters list` names them.")
+    _check_kind(kind)
     retries = _read()
-    letters = _named(retries, ids) if ids else _of_kind(retries, kind)
+    letters = _of_kind(retries, kind)
+    if ids:
+        letters = _named(letters, ids)
     with Progress(console=Console(stderr=True), disable=json_ or not sys.stderr.isatty()) as progress:
         task = progress.add_task("putting back", total=len(letters))
         retried = retries.put_back(letters, lambda count: progress.advance(task, count))
@@ -96,15 +100,19 @@ def _read() -> Retries:
     return retries
 
 
-def _of_kind(retries: Retries, kind: str | None) -> list[DeadLetter]:
+def _check_kind(kind: str | None) -> None:
+    """Raises ConfigurationError for a kind that there is not."""
     if kind is not None and kind not in TOPICS:
         msg = f"there is no kind {kind!r}"
         raise ConfigurationError(msg, f"Choose one of {', '.join(TOPICS)}.")
+
+
+def _of_kind(retries: Retries, kind: str | None) -> list[DeadLetter]:
     return [letter for letter in retries.letters if kind in {None, letter.kind}]
 
 
-def _named(retries: Retries, ids: list[str]) -> list[DeadLetter]:
-    known = {letter.id: letter for letter in retries.letters}
+def _named(letters: list[DeadLetter], ids: list[str]) -> list[DeadLetter]:
+    known = {letter.id: letter for letter in letters}
     if unknown := [id_ for id_ in ids if id_ not in known]:
         msg = f"there is no dead letter {', '.join(unknown)}"
         raise ConfigurationError(msg, "`leaf dead-letters list` names them.")

@@ -1,15 +1,18 @@
 """The record that keeps what could not be diagnosed: original key, headers and bytes, and why and whence it came."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Self
 
+from schemas.envelope import Envelope, header, headers_of
+from schemas.errors import EventError
 from schemas.result import from_ms
 from schemas.topics import FAILED, IMAGES, UNPROCESSABLE, Topic
 from stream_workers.photograph import Photograph, Position
 
-Headers = list[tuple[str, bytes]]
+Headers = list[tuple[str, bytes | None]]
 
 PREFIX: Final = "dead_letter_"
 RETRIED: Final = "dead_letter_retried"
@@ -40,7 +43,7 @@ class DeadLetter:
     at: datetime
     key: bytes | None
     value: bytes
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
 
     @property
     def id(self) -> str:
@@ -49,23 +52,43 @@ class DeadLetter:
 
     def header(self, name: str) -> str:
         """A header as text, empty where there is none."""
-        return dict(self.headers).get(name, b"").decode(errors="replace")
+        return header(self.headers, name)
 
     @property
     def is_ours(self) -> bool:
-        """Whether it tells its source, as every letter does that a worker wrote."""
-        return all(self.header(PREFIX + name).isdecimal() for name in ("partition", "offset"))
+        """Whether it names its source, as every letter does that a worker wrote."""
+        return self._source is not None
 
     @property
     def source(self) -> Position:
-        """In the images topic."""
-        return Position(int(self.header(PREFIX + "partition")), int(self.header(PREFIX + "offset")))
+        """In the images topic; only of those that are ours."""
+        if self._source is None:
+            msg = f"{self.id} was not written by a worker"
+            raise EventError(msg)
+        return self._source
+
+    @property
+    def _source(self) -> Position | None:
+        return _position(f"{self.header(PREFIX + 'partition')}:{self.header(PREFIX + 'offset')}")
+
+    @property
+    def retried(self) -> Position | None:
+        """The letter in the same topic that was put back, where this is a note of that."""
+        return _position(self.header(RETRIED))
+
+    @property
+    def event(self) -> Envelope | None:
+        """What was to be diagnosed, where it is an event at all."""
+        try:
+            return Envelope.read(self.key, self.value, self.headers)
+        except EventError:
+            return None
 
     @property
     def attempt(self) -> int:
         """How often it had been put back before."""
         text = self.header(ATTEMPT)
-        return int(text) if text.isdecimal() else 0
+        return int(text) if re.fullmatch("[0-9]{1,9}", text) else 0
 
     def original_headers(self) -> Headers:
         """The image event's headers, its attempt counted up."""
@@ -79,10 +102,11 @@ class DeadLetter:
 
     def described(self) -> dict[str, Any]:
         """For people and machines."""
+        event = self.event
         return {
             "id": self.id,
-            "image_id": self.header("ce_id"),
-            "camera": self.header("ce_camera") or None,
+            "image_id": event.id if event else self.header("ce_id"),
+            "camera": (event.extensions.get("camera") if event else self.header("ce_camera")) or None,
             "error": self.header(PREFIX + "error"),
             "at": self.at.isoformat(timespec="seconds"),
             "attempt": self.attempt,
@@ -99,5 +123,11 @@ class DeadLetter:
             at=from_ms(max(0, message.timestamp()[1])),
             key=message.key(),
             value=message.value() or b"",
-            headers=[(name, value or b"") for name, value in message.headers() or ()],
+            headers=headers_of(message) or (),
         )
+
+
+def _position(text: str) -> Position | None:
+    """From `partition:offset`."""
+    found = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,18})", text)
+    return Position(int(found[1]), int(found[2])) if found else None

@@ -10,6 +10,8 @@ from schemas.experiment import Experiment
 from schemas.image import ImageEvent
 from schemas.timeline import Timeline
 from schemas.topics import EXPERIMENTS
+from schemas.trial import Trial, TrialAnswer, read_record
+from stream_workers import metrics
 from stream_workers.assignment import Assignment, Variant, assign
 
 log = logging.getLogger(__name__)
@@ -18,13 +20,21 @@ log = logging.getLogger(__name__)
 class Experiments:
     """What is defined, from the compacted topic `leaf.experiments`.
 
-    `fallback` names the model whose newest version answers while no experiment is in force.
+    `fallback` names the model whose newest version answers while no experiment is in force. `on_change` gets what is
+    defined, `on_trial` what is asked, from `follow` on.
     """
 
-    def __init__(self, bootstrap: str, fallback: str, on_change: Callable[[Experiment], None]) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        fallback: str,
+        on_change: Callable[[Experiment], None],
+        on_trial: Callable[[Trial], None] = lambda _trial: None,
+    ) -> None:
         self._bootstrap = bootstrap
         self._fallback = fallback
         self._on_change = on_change
+        self._on_trial = on_trial
         self._consumer: AIOKafkaConsumer
         self.timeline = Timeline()
 
@@ -51,23 +61,28 @@ class Experiments:
         """Read what comes, until cancelled."""
         try:
             while True:
-                for experiment in await self._read(timeout_ms=60_000):
-                    log.info("experiment %s, %s, from %s", experiment.id, experiment.status, experiment.effective_at)
-                    self._on_change(experiment)
+                for record in await self._read(timeout_ms=60_000):
+                    if isinstance(record, Trial):
+                        self._on_trial(record)
+                    elif not self.timeline.is_void(record):
+                        log.info("experiment %s, %s, from %s", record.id, record.status, record.effective_at)
+                        self._on_change(record)
         finally:
             await self._consumer.stop()
 
-    async def _read(self, timeout_ms: int) -> list[Experiment]:
-        """Add what there is to the timeline; returns what is in force or will be."""
-        read = []
+    async def _read(self, timeout_ms: int) -> list[Experiment | Trial]:
+        """What there is; definitions are in the timeline then."""
+        read: list[Experiment | Trial] = []
         for records in (await self._consumer.getmany(timeout_ms=timeout_ms)).values():
             for record in records:
                 try:
-                    experiment = Experiment.read(record.key, record.value, record.headers)
+                    found = read_record(record.key, record.value, record.headers)
                 except EventError as error:
-                    log.error("the definition at offset %d is ignored: %s", record.offset, error)
-                else:
-                    read.append(experiment)
-        for experiment in read:
-            self.timeline = self.timeline.with_(experiment)
-        return [experiment for experiment in read if not self.timeline.is_void(experiment)]
+                    metrics.SKIPPED.labels(EXPERIMENTS.name).inc()
+                    log.error("record %d of %s is skipped: %s", record.offset, EXPERIMENTS.name, error)
+                    continue
+                if isinstance(found, Experiment):
+                    self.timeline = self.timeline.with_(found)
+                if not isinstance(found, TrialAnswer):
+                    read.append(found)
+        return read

@@ -6,8 +6,10 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,6 +26,19 @@ MAX_LOADED = 12
 """An experiment's eight arms and four shadows; the least recently used goes, and is loaded again when needed."""
 
 Loader = Callable[[Path, ModelCard], Engine]
+Key = tuple[str, str]
+"""Name and version."""
+
+
+class Refusal(NamedTuple):
+    """Why a version is not served, in words."""
+
+    reason: str
+    remedy: str
+
+    def error(self) -> ModelError:
+        """An exception of its own for everyone who asks."""
+        return ModelError(self.reason, self.remedy)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,32 +65,54 @@ class Model:
 class Registry:
     """Models by name and version.
 
-    A version that can't be loaded or fails its self-test is refused, once and loudly, and the newest loaded one of the
-    same name answers in its place. A version that is replaced serves until the new one is warm.
+    1. `get` gives the version that is asked for and no other. One that can't be loaded or fails its self-test is
+       refused, once and loudly, until the next `reload` or `try_again`; asking for it raises the reason.
+    2. Where no version is named it gives the newest that can be loaded; `stand_in` gives a model for one that can't.
+    3. A version that is replaced serves until the new one is warm.
+
+    Only the reason of a refusal is kept, never the exception: raised again it would grow with each image.
     """
 
     def __init__(self, directory: Path, loader: Loader) -> None:
         self._directory = directory
         self._loader = loader
-        self._models: dict[tuple[str, str], Model] = {}
-        self._refused: dict[tuple[str, str], ModelError] = {}
+        self._models: dict[Key, Model] = {}
+        self._refused: dict[Key, Refusal] = {}
         self._newest: dict[str, str] = {}
-        self._locks: defaultdict[tuple[str, str], asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks: defaultdict[Key, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def get(self, name: str, version: str | None = None) -> Model:
-        """The model, loaded if it is not yet; the newest for no version. Raises ModelError where nothing can serve."""
-        wanted = (name, version or self._newest_version(name))
-        if wanted not in self._models:
-            async with self._locks[wanted]:
-                if wanted not in self._models and wanted not in self._refused:
-                    await self._load(*wanted)
-        if model := self._models.pop(wanted, None):
-            self._models[wanted] = model  # last in the order: the latest used
-            return model
-        others = [key for key in self._models if key[0] == name]
-        if not others:
-            raise self._refused[wanted]
-        return self._models[max(others, key=_age)]
+        """Exactly this version, loaded if it is not yet; for none the newest that can be served, as of the last reload.
+
+        Raises ModelError where it can't be served.
+        """
+        if version is not None:
+            return await self._exactly(name, version)
+        with suppress(KeyError, ModelError):
+            return await self._exactly(name, self._newest[name])
+        return await self._find_newest(name)
+
+    async def stand_in(self, name: str) -> Model:
+        """What answers where a version can't: the model's newest loaded, or that loads, else that of another model.
+
+        Raises ModelError where nothing can be served.
+        """
+        if loaded := [version for model, version in self._models if model == name]:
+            return await self.get(name, max(loaded, key=_age))
+        refused = ""
+        for candidate in dict.fromkeys([name, *self._names()]):
+            try:
+                return await self.get(candidate)
+            except ModelError as error:
+                refused = refused or error.advice
+        msg = f"no model can be served from {self._directory}: {refused}"
+        raise ModelError(msg, "Export the models again, or set LEAF_WORKER_MODELS.")
+
+    async def try_again(self, name: str, version: str) -> None:
+        """Load a version from its files as they are now, refused before or not. Raises ModelError with the reason."""
+        self._forget(name, version)
+        await asyncio.to_thread(ModelCard.load, self._directory / name / version)
+        await self.get(name, version)
 
     def loaded(self) -> list[ModelCard]:
         """Cards of what could serve at once."""
@@ -83,54 +120,83 @@ class Registry:
 
     def names(self) -> list[str]:
         """Models that have a directory. Raises ConfigurationError where there is none."""
-        names = sorted({path.parent.parent.name for path in self._directory.glob(f"*/*/{CARD_FILE}")})
+        names = self._names()
         if not names:
             msg = f"there is no model in {self._directory}"
             raise ConfigurationError(msg, "Train and export one with `make train`, or set LEAF_WORKER_MODELS.")
         return names
 
-    async def prepare(self, wanted: Iterable[tuple[str, str]]) -> None:
+    async def prepare(self, wanted: Iterable[Key]) -> None:
         """Load these beside the ones that serve; what is refused was said then."""
         await asyncio.gather(*(self.get(name, version) for name, version in wanted), return_exceptions=True)
 
     async def reload(self) -> None:
         """Look at the directory again: retry what was refused, replace what changed, load newer versions."""
-        self._refused.clear()
-        self._newest.clear()
+        for key in list(self._refused):
+            self._forget(*key)
         for (name, version), model in list(self._models.items()):
             try:
-                changed = ModelCard.load(self._directory / name / version) != model.card
+                changed = await asyncio.to_thread(ModelCard.load, self._directory / name / version) != model.card
             except ModelError as error:
                 log.error("%s@%s is kept as loaded: %s %s", name, version, error, error.remedy)
                 continue
             if changed:
                 async with self._locks[name, version]:
                     await self._load(name, version)
-        await self.prepare({(name, self._newest_version(name)) for name, _ in self._models})
+        for name in {name for name, _ in self._models} | self._newest.keys():
+            with suppress(ModelError):
+                await self._find_newest(name)
 
-    def _newest_version(self, name: str) -> str:
-        """Of those there were when it was first asked for, or at the last reload; of the loaded where none is left."""
-        if name not in self._newest:
-            versions = [path.parent.name for path in self._directory.glob(f"{name}/*/{CARD_FILE}")]
-            versions = versions or [version for loaded, version in self._models if loaded == name]
-            if not versions:
-                msg = f"there is no model {name!r} in {self._directory}"
-                raise ModelError(msg, "Train and export it, or set LEAF_WORKER_MODELS.")
-            self._newest[name] = max(versions, key=lambda version: _age((name, version)))
-        return self._newest[name]
+    async def _exactly(self, name: str, version: str) -> Model:
+        wanted = (name, version)
+        if wanted not in self._models:
+            async with self._locks[wanted]:
+                if wanted not in self._models and wanted not in self._refused:
+                    await self._load(*wanted)
+        if model := self._models.pop(wanted, None):
+            self._models[wanted] = model  # last in the order: the latest used
+            return model
+        raise self._refused[wanted].error()
+
+    async def _find_newest(self, name: str) -> Model:
+        """The newest version that loads, noted once it is warm: until then the one noted before serves."""
+        versions = [path.parent.name for path in self._directory.glob(f"{name}/*/{CARD_FILE}")]
+        versions = versions or [version for loaded, version in self._models if loaded == name]
+        reasons = []
+        for version in sorted(versions, key=_age, reverse=True):
+            try:
+                model = await self.get(name, version)
+            except ModelError as error:
+                reasons.append(error.advice)
+            else:
+                self._newest[name] = version
+                return model
+        self._newest.pop(name, None)
+        msg = " ".join(reasons) or f"there is no model {name!r} in {self._directory}"
+        raise ModelError(msg, "Train and export it, or set LEAF_WORKER_MODELS.")
 
     async def _load(self, name: str, version: str) -> None:
         start = time.perf_counter()
         try:
             model = await asyncio.to_thread(self._warm, self._directory / name / version)
-        except ModelError as error:
-            self._refused[name, version] = error
+        except LeafError as error:
+            if (name, version) not in self._models:  # else what was loaded before serves on
+                self._refused[name, version] = Refusal(str(error), error.remedy)
+                metrics.REFUSED.labels(name, version).set(1)
             log.error("%s@%s is refused: %s %s", name, version, error, error.remedy)
             return
         self._models[name, version] = model
         while len(self._models) > MAX_LOADED:
             del self._models[next(iter(self._models))]
         log.info("%s@%s serves on %s after %.1f s", name, version, model.engine.name, time.perf_counter() - start)
+
+    def _forget(self, name: str, version: str) -> None:
+        """Let a refused version be tried again."""
+        if self._refused.pop((name, version), None):
+            metrics.REFUSED.remove(name, version)
+
+    def _names(self) -> list[str]:
+        return sorted({path.parent.parent.name for path in self._directory.glob(f"*/*/{CARD_FILE}")})
 
     def _warm(self, directory: Path) -> Model:
         card = ModelCard.load(directory)
@@ -162,6 +228,6 @@ def self_test(engine: Engine, card: ModelCard) -> None:
         raise ModelError(msg, "Export the model again.")
 
 
-def _age(key: tuple[str, str]) -> list[tuple[int, str]]:
+def _age(version: str) -> list[tuple[int, str]]:
     """Sorts versions: 2 before 10, 1.9 before 1.10."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in key[1].split(".")]
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in version.split(".")]

@@ -4,10 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from pydantic import TypeAdapter
 
+from schemas.envelope import header
 from schemas.image import ImageEvent, ImageId
 from schemas.prediction import Answer, Failure, Features, Prediction, RunName, Source
 from schemas.topics import IMAGES
@@ -15,6 +16,8 @@ from stream_workers.assignment import Assignment, Variant
 from stream_workers.decoding import Pixels
 from stream_workers.models import Model
 
+LOG_APPEND_TIME: Final = 1
+"""Kafka's timestamp type of records that the broker stamped."""
 _MAX_ERROR_CHARS = 500
 _MAX_NAME_BYTES = 1024
 """Of what a prediction takes over from its photograph: a camera's or image's id has 80, a trace context 55."""
@@ -34,10 +37,12 @@ class Photograph:
 
     position: Position
     timestamp_ms: int
-    """The broker's append time."""
+    """The broker's append time; where it stamped none, the producer's or that of reading (`schemas.broker_time`)."""
     key: bytes | None
     value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    headers: Sequence[tuple[str, bytes | None]]
+    appended: bool = True
+    """Whether the broker stamped it (LogAppendTime)."""
     image: ImageEvent | None = None
     assignment: Assignment | None = None
     models: list[tuple[Variant, Model]] = field(default_factory=list)
@@ -75,6 +80,7 @@ class Photograph:
             experiment=assignment.experiment if assignment else None,
             experiment_version=assignment.experiment_version if assignment else None,
             answer=self.answers[assignment.answering.arm] if assignment and answered else None,
+            unserved=assignment.unserved if assignment and answered else None,
             shadows=tuple(self.answers[s.arm] for s in assignment.shadows if s.arm in self.answers)
             if assignment and answered
             else (),
@@ -97,7 +103,7 @@ class Photograph:
     def _id(self, topic_id: str) -> str:
         """The id in the headers of a record that is no image event, or one made of its position."""
         try:
-            return _IMAGE_ID.validate_python((dict(self.headers).get("ce_id") or b"").decode())
+            return _IMAGE_ID.validate_python(header(self.headers, "ce_id"))
         except ValueError:
             topic = re.sub(r"[^A-Za-z0-9_-]", "_", topic_id)
             return f"position-{topic}-{self.position.partition}-{self.position.offset}"

@@ -1,6 +1,6 @@
 """The records that a worker writes, and their smaller forms."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
 from aiokafka.errors import MessageSizeTooLargeError
@@ -9,7 +9,7 @@ from schemas.prediction import Failure, Prediction
 from schemas.topics import PREDICTIONS
 from stream_workers.dead_letters import PREFIX
 
-Headers = list[tuple[str, bytes]]
+Headers = Sequence[tuple[str, bytes | None]]
 
 TOO_LARGE: Final = "its prediction is larger than leaf.predictions takes (max.message.bytes)"
 

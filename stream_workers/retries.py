@@ -8,7 +8,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.errors import BrokerUnavailableError
 from schemas.topics import IMAGES, PARTITIONER
-from stream_workers.dead_letters import RETRIED, TOPICS, DeadLetter
+from stream_workers.dead_letters import TOPICS, DeadLetter
 from stream_workers.photograph import Position
 
 log = logging.getLogger(__name__)
@@ -42,9 +42,8 @@ class Retries:
         for kind, topic in TOPICS.items():
             for message in _records(self._client, topic.name):
                 letter = DeadLetter.of(kind, message)
-                if note := letter.header(RETRIED):
-                    partition, offset = note.split(":")
-                    self._done.add((kind, Position(int(partition), int(offset))))
+                if retried := letter.retried:
+                    self._done.add((kind, retried))
                 elif letter.is_ours:
                     self.letters.append(letter)
                 else:

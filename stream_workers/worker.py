@@ -6,14 +6,20 @@ import os
 import signal
 import threading
 import time
+import uuid
 from collections.abc import Awaitable, Coroutine
+from datetime import UTC, datetime
 from typing import Any
 
+from aiokafka.errors import KafkaError
+from faust.exceptions import NotReady, ProducerSendError
 from faust.types import EventT, StreamT
 from prometheus_client import start_http_server
 
 from schemas.errors import ModelError
 from schemas.experiment import Experiment
+from schemas.topics import EXPERIMENTS
+from schemas.trial import Trial, TrialAnswer
 from stream_workers.acknowledgement import Acknowledgement
 from stream_workers.app import faust_app, images
 from stream_workers.batching import Batching
@@ -21,9 +27,10 @@ from stream_workers.diagnosis import Diagnosis
 from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
-from stream_workers.photograph import Photograph, Position
+from stream_workers.photograph import LOG_APPEND_TIME, Photograph, Position
 from stream_workers.records import Headers
 from stream_workers.settings import WorkerSettings
+from stream_workers.topology import until_recreated
 
 log = logging.getLogger(__name__)
 
@@ -33,13 +40,16 @@ class Worker:
 
     SIGTERM finishes what is in work, publishes, commits and leaves the group, or exits where that takes too long: with
     status 0 if nothing was in work. SIGHUP looks at the models again. If one of its tasks dies, the process exits at
-    once: what it had not acknowledged is delivered again.
+    once: what it had not acknowledged is delivered again. So it does when the images topic was recreated: the next
+    worker reads that from its start (`offsets`).
     """
 
     def __init__(self, settings: WorkerSettings, topic_id: str, loader: Loader) -> None:
         self._settings = settings
+        self._topic_id = topic_id
+        self._name = uuid.uuid4().hex
         self._registry = Registry(settings.models, loader)
-        self._experiments = Experiments(settings.kafka, self._registry.names()[0], self._on_experiment)
+        self._experiments = Experiments(settings.kafka, self._registry.names()[0], self._on_experiment, self._on_trial)
         self._journal = Journal(settings.journal, topic_id)
         self._acknowledgement = Acknowledgement(self._send, topic_id)
         diagnosis = Diagnosis(
@@ -48,7 +58,7 @@ class Worker:
         self._batching = Batching(diagnosis, self._acknowledgement.publish, self._journal, settings.batch_images)
         self._generation: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._app = faust_app(settings)
+        self._app = faust_app(settings, topic_id)
         self._app.agent(images(self._app), name="diagnose")(self._intake)
         self._app.on_rebalance_complete.connect(self._joined)
         self._told = False
@@ -79,6 +89,8 @@ class Worker:
         await self._prepare()
         self._vital(self._experiments.follow())
         self._vital(self._batching.run())
+        if self._settings.mode == "real":
+            self._vital(until_recreated(self._settings.kafka, self._topic_id))
         await self._app.start()
         await self._app.wait_until_stopped()
         if reason := self._app.crash_reason:
@@ -91,8 +103,7 @@ class Worker:
         if in_force:
             await self._load(in_force)
             if not self._registry.loaded():
-                msg = f"no model of experiment {in_force.id} can be served from {self._settings.models}"
-                raise ModelError(msg, "Export the models it names, or start another experiment.")
+                await self._registry.stand_in(in_force.arms[0].model)
 
     def _joined(self, *_: object, **__: object) -> None:
         """The metrics are open from the first partitions on: whoever asks whether the worker is ready asks there."""
@@ -115,7 +126,8 @@ class Worker:
             self._journal.adopt()
         photograph = Photograph(
             position=Position(message.partition, message.offset),
-            timestamp_ms=max(0, round((message.timestamp or 0) * 1000)),
+            timestamp_ms=round(-1 if message.timestamp is None else message.timestamp * 1000),
+            appended=message.timestamp_type == LOG_APPEND_TIME,
             key=message.key,
             value=message.value,
             headers=message.headers or (),
@@ -132,9 +144,27 @@ class Worker:
     def _on_experiment(self, experiment: Experiment) -> None:
         self._background(self._load(experiment))
 
+    def _on_trial(self, trial: Trial) -> None:
+        self._background(self._try(trial))
+
     async def _load(self, experiment: Experiment) -> None:
         await self._registry.prepare((arm.model, arm.version) for arm in experiment.arms)
         await self._registry.prepare((shadow.model, shadow.version) for shadow in experiment.shadows)
+
+    async def _try(self, trial: Trial) -> None:
+        """Say whether this worker can load what an experiment is about to name."""
+        refused = {}
+        for model in trial.models:
+            try:
+                await self._registry.try_again(*model.split("@"))
+            except ModelError as error:
+                refused[model] = error.advice
+        answer = TrialAnswer(trial=trial.id, worker=self._name, refused=refused, answered_at=datetime.now(UTC))
+        record = answer.envelope()
+        try:
+            await (await self._send(EXPERIMENTS.name, record.key.encode(), record.value, 0, record.headers()))
+        except (KafkaError, ProducerSendError, NotReady) as error:  # who asks does not wait for ever
+            log.warning("the trial %s is not answered: %s", trial.id, error)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)

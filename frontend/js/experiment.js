@@ -11,6 +11,10 @@ export function verdict(report) {
   if (report.ratio_mismatch) {
     said.push(html("span", { class: "bad" }, `Do not trust this: the arms did not get the shares they were promised (${chance(report.ratio_p_value)}). Something is broken. `));
   }
+  for (const [name, images] of Object.entries(report.unserved ?? {})) {
+    const { model, version } = report.arms.find((arm) => arm.name === name) ?? {};
+    said.push(html("span", { class: "bad" }, `${count(images)} photographs of ${name} were answered outside of this experiment, since the workers could not load ${model ? `${model}@${version}` : "its model"}. `));
+  }
   for (const { arm, control, verdict: outcome, missing, missing_images: images } of report.comparisons) {
     const both = [html("strong", {}, arm), " and ", html("strong", {}, control)];
     if (outcome === "better" || outcome === "worse") said.push(html("strong", {}, arm), ` is ${outcome} than `, html("strong", {}, control), ". ");

@@ -33,6 +33,8 @@ class ArmReport(BaseModel):
     version: str
     weight: float
     images: int
+    answered_by: dict[str, int] = {}
+    """`model@version` to images that it answered."""
     expected: float
     """Images that the weights of each version promised it."""
     labels: dict[str, int]
@@ -125,6 +127,7 @@ def _arm_report(arm: Arm, counts: Counts, expected: float) -> ArmReport:
     return ArmReport(
         **arm.model_dump(),
         images=images,
+        answered_by={field[1]: number for field, number in sorted(counts.items()) if field[0] == counters.MODEL},
         expected=expected,
         labels={label: number for label, number in shown.items() if number},
         uncertain=share(counts[counters.VERDICT, "uncertain"], images),

@@ -32,6 +32,9 @@ class Report(BaseModel):
     complete_since: AwareDatetime | None
     images: int
     failed: int
+    unserved: dict[str, int]
+    """Arm to images that it should have answered: the workers could not load its model version, so that another one
+    answered them outside of the experiment. They count in no arm."""
     arms: list[ArmReport]
     comparisons: list[Comparison]
     shadows: list[ShadowReport]
@@ -57,6 +60,7 @@ def report(history: History, store: CounterStore, window: Window, camera: str | 
         complete_since=store.totals().complete_since,
         images=together[counters.IMAGES,],
         failed=together[counters.FAILED,],
+        unserved=_unserved(history.name, store, window, camera),
         arms=arms,
         comparisons=compare(arms, effect, shared_draws=any(version.sticky_key != "image" for version in versions)),
         shadows=shadow_reports(together),
@@ -64,6 +68,15 @@ def report(history: History, store: CounterStore, window: Window, camera: str | 
         ratio_mismatch=p_value is not None and p_value < MISMATCH,
         effect=effect,
     )
+
+
+def _unserved(name: str, store: CounterStore, window: Window, camera: str | None) -> dict[str, int]:
+    scope = counters.ALL if camera is None else counters.camera_scope(camera)
+    found: Counter[str] = Counter()
+    for field, number in store.sum(window, [scope]).get(scope, {}).items():
+        if field[:2] == (counters.UNSERVED, name):
+            found[field[3]] += number
+    return dict(sorted(found.items()))
 
 
 def _found(

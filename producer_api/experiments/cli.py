@@ -13,6 +13,7 @@ from producer_api.errors import DefinitionError
 from producer_api.experiments.definition import Definition
 from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import History, Register
+from producer_api.experiments.trials import Trials
 from producer_api.settings import ApiSettings
 from schemas.experiment import Arm, Experiment, Name, Shadow
 from schemas.kafka import reach
@@ -110,7 +111,11 @@ def stop(name: NameGiven, *, as_json: AsJson = False) -> None:
 def _register() -> Iterator[Register]:
     settings = ApiSettings()
     reach(settings.kafka)
-    register = Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir)
+    register = Register(
+        ExperimentLog(settings.kafka, settings.publish_seconds),
+        settings.models_dir,
+        trials=Trials(settings.kafka, settings.worker_group, embedded=settings.mode == "embedded"),
+    )
     try:
         with _plainly():
             yield register

@@ -7,8 +7,9 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from producer_api.errors import DefinitionError
-from schemas.card import CARD_FILE
-from schemas.experiment import Arm, Experiment, Shadow
+from schemas.card import CARD_FILE, ModelCard
+from schemas.errors import ModelError
+from schemas.experiment import Arm, Experiment, Shadow, Variant
 from schemas.reasons import reasons
 
 LEAD: Final = timedelta(seconds=1)
@@ -46,11 +47,20 @@ def same(one: Experiment, other: Experiment) -> bool:
     return one.model_copy(update={"version": other.version, "effective_at": other.effective_at}) == other
 
 
+def variants(experiment: Experiment) -> list[Variant]:
+    """Everything that names a model version."""
+    return [*experiment.arms, *experiment.shadows]
+
+
 def check_models(experiment: Experiment, models: Path) -> None:
-    """Raise DefinitionError where an arm or shadow names a model version that is not there."""
+    """Raise DefinitionError where an arm or shadow names a model version that is not there, or not whole."""
     known = sorted(f"{card.parts[-3]}@{card.parts[-2]}" for card in models.glob(f"*/*/{CARD_FILE}"))
-    variants: list[Arm | Shadow] = [*experiment.arms, *experiment.shadows]
-    for variant in variants:
-        if f"{variant.model}@{variant.version}" not in known:
-            msg = f"{variant.name}: there is no model {variant.model}@{variant.version}"
+    for variant in variants(experiment):
+        if variant.model_id not in known:
+            msg = f"{variant.name}: there is no model {variant.model_id}"
             raise DefinitionError(msg, f"Known are {', '.join(known) or f'none, in {models}'}. Nothing was changed.")
+        try:
+            ModelCard.load(models / variant.model / variant.version)
+        except ModelError as error:
+            msg = f"{variant.name}: {error}"
+            raise DefinitionError(msg, f"{error.remedy} Nothing was changed.") from error

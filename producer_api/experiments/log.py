@@ -9,10 +9,13 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from producer_api import metrics
+from schemas.envelope import headers_of
 from schemas.errors import BrokerUnavailableError, EventError, EventTooLargeError
 from schemas.experiment import Experiment
 from schemas.timeline import Timeline
 from schemas.topics import EXPERIMENTS
+from schemas.trial import read_record
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ class ExperimentLog:
     2. `append` returns once the broker has acknowledged the record with all in-sync replicas.
 
     Survives: the broker away (BrokerUnavailableError, the next call goes on), the topic made anew (read from its
-    start), records that are no definitions (logged and left out).
+    start), records that are no definitions (logged, counted and skipped).
     """
 
     def __init__(self, bootstrap: str, seconds: float) -> None:
@@ -125,8 +128,10 @@ class ExperimentLog:
             return
         self._reached = message.offset() + 1
         try:
-            experiment = Experiment.read(message.key(), message.value(), message.headers())
+            record = read_record(message.key(), message.value(), headers_of(message))
         except EventError as problem:
-            log.warning("record %d of %s is left out: %s", message.offset(), EXPERIMENTS.name, problem)
+            metrics.SKIPPED.labels(EXPERIMENTS.name).inc()
+            log.warning("record %d of %s is skipped: %s", message.offset(), EXPERIMENTS.name, problem)
             return
-        self._timeline = self._timeline.with_(experiment)
+        if isinstance(record, Experiment):
+            self._timeline = self._timeline.with_(record)

@@ -8,9 +8,10 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from producer_api.errors import ConflictError, UnknownExperimentError
-from producer_api.experiments.definition import LEAD, Definition, check_models, same
+from producer_api.errors import ConflictError, DefinitionError, UnknownExperimentError
+from producer_api.experiments.definition import LEAD, Definition, check_models, same, variants
 from producer_api.experiments.log import ExperimentLog
+from producer_api.experiments.trials import Trials
 from schemas.experiment import Experiment
 from schemas.timeline import Timeline
 
@@ -35,7 +36,8 @@ class Register:
     `define`, which every API process and the command line run without knowing of each other:
 
     1. reads the topic to its end, and refuses what contradicts it (another experiment runs, nothing to stop);
-    2. refuses bad weights and models that are not there; nothing was written so far;
+    2. refuses bad weights, models that are not there or not whole, and those that a worker can't load, with its reason
+       (`Trials`); nothing was changed so far;
     3. writes the next version, in force from one second later on, and waits for the broker's acknowledgement;
     4. reads to the end again. Another's record under the same id that came first counts: it is written once more, so
        that compaction, which keeps the last, keeps it too, and the caller is told 409. So is who started an experiment
@@ -46,10 +48,16 @@ class Register:
     """
 
     def __init__(
-        self, records: ExperimentLog, models: Path, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        records: ExperimentLog,
+        models: Path,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        trials: Trials | None = None,
     ) -> None:
+        """Without `trials` the workers are not asked."""
         self._log = records
         self._models = models
+        self._trials = trials
         self._clock = clock
         self._lock = threading.Lock()
 
@@ -90,9 +98,19 @@ class Register:
                 return self.get(name)
             if version.status == "running":
                 check_models(version, self._models)
+                self._try(version)
+                version = version.model_copy(update={"effective_at": _moment(self._clock(), last)})  # that took a while
             self._log.append(version)
             self._read_back(version)
             return self.get(name)
+
+    def _try(self, version: Experiment) -> None:
+        """Raises DefinitionError where a worker can't load a model, SilentWorkersError."""
+        named = {variant.model_id: variant.name for variant in reversed(variants(version))}
+        refused = self._trials.refusals([*named]) if self._trials else {}
+        for model, reason in refused.items():
+            msg = f"{named.get(model, model)}: the workers can't load {model}: {reason}"
+            raise DefinitionError(msg, "Nothing was changed.")
 
     def _read_back(self, version: Experiment) -> None:
         timeline = self._log.read()

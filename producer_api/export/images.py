@@ -5,6 +5,7 @@ from pathlib import Path
 
 from producer_api.export.rows import Row
 from producer_api.export.topic import Stretch, TopicReader
+from schemas.envelope import headers_of
 from schemas.errors import EventError
 from schemas.image import ImageEvent
 from schemas.labels import LABELS
@@ -30,7 +31,7 @@ def save(reader: TopicReader, here: Stretch, rows: Iterable[Row], directory: Pat
         if not found:
             continue
         try:
-            event = ImageEvent.read(message.key(), message.value(), message.headers())
+            event = ImageEvent.read(message.key(), message.value(), headers_of(message))
         except EventError:
             continue  # it is poison, and its row tells so
         for row in found:

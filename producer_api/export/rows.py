@@ -8,10 +8,11 @@ from typing import Any, Final
 import pyarrow as pa
 from confluent_kafka import Message
 
+from schemas.envelope import headers_of
 from schemas.errors import EventError
 from schemas.feedback import Feedback
 from schemas.labels import LABELS
-from schemas.prediction import Prediction
+from schemas.prediction import Prediction, UnservedArm
 from schemas.result import from_ms
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ PREDICTIONS: Final = pa.schema(
         ("arm", pa.string()),
         ("model", pa.string()),
         ("version", pa.string()),
+        ("unserved", pa.string()),
         ("engine", pa.string()),
         ("verdict", pa.string()),
         ("label", pa.string()),
@@ -95,7 +97,7 @@ def results(messages: Iterable[Message], feedback_messages: Iterable[Message]) -
 def _events(kind: Any, messages: Iterable[Message]) -> Iterator[tuple[Message, Any]]:
     for message in messages:
         try:
-            yield message, kind.read(message.key(), message.value(), message.headers())
+            yield message, kind.read(message.key(), message.value(), headers_of(message))
         except EventError as error:
             log.warning("%s %d@%d is left out: %s", message.topic(), message.partition(), message.offset(), error)
 
@@ -112,6 +114,7 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
         "attempt": prediction.attempt,
         "experiment": prediction.experiment,
         "experiment_version": prediction.experiment_version,
+        "unserved": _unserved(prediction.unserved),
         "error": prediction.failure.error if prediction.failure else None,
         "topic_id": source.topic_id,
         "partition": source.partition,
@@ -123,6 +126,11 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
         row |= answer.model_dump(exclude={"heatmap", "probabilities"})
         row |= {f"p_{label}": probability for label, probability in zip(LABELS, answer.probabilities, strict=True)}
     return row
+
+
+def _unserved(arm: UnservedArm | None) -> str | None:
+    """`experiment@version:arm` that should have answered."""
+    return f"{arm.experiment}@{arm.experiment_version}:{arm.arm}" if arm else None
 
 
 def _feedback(given: Feedback) -> Row:

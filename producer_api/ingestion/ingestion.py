@@ -18,6 +18,7 @@ from producer_api.ingestion.publisher import Publisher
 from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.source import Source, open_source
 from producer_api.ingestion.summary import Summary
+from schemas.envelope import header, headers_of
 from schemas.errors import LeafError
 from schemas.kafka import reach
 from schemas.settings import var_dir
@@ -86,7 +87,7 @@ class Ingestion:
             journal.begin_anew()
             known = [starts]
         begin = {p: max(low, min(offsets.get(p, ends[p]) for offsets in known)) for p, low in starts.items()}
-        ids = (dict(message.headers() or ()).get("ce_id", b"").decode() for message in images.read(begin, ends))
+        ids = (header(headers_of(message), "ce_id") for message in images.read(begin, ends))
         journal.note(ids, self._hashes, ends)
 
     def _take_in(self, publisher: Publisher, sources: Sequence[Source], tick: Callable[[], None]) -> None:

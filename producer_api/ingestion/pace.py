@@ -8,6 +8,7 @@ from confluent_kafka import KafkaException
 
 from producer_api.ingestion.log import Log
 from producer_api.ingestion.settings import IngestSettings
+from schemas.envelope import header, headers_of
 
 FIRST_WINDOW: Final = 16.0
 
@@ -87,6 +88,5 @@ class Pace:
             except KafkaException:
                 continue
             if message and not message.error():
-                headers = dict(message.headers() or ())
-                self.answered(headers.get("ce_imageid", b"").decode())
+                self.answered(header(headers_of(message), "ce_imageid"))
         self._consumer.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,7 +11,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListen
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
-from schemas.errors import ModelError
+from schemas.errors import EventError
+from schemas.image import ImageEvent
 from schemas.replay import Progress, Run, Tally
 from schemas.topics import IMAGES, MAX_IMAGE_BYTES, REPLAYS
 from stream_workers.assignment import Assignment, Variant
@@ -19,12 +21,12 @@ from stream_workers.diagnosis import Diagnosis, Route
 from stream_workers.experiments import Experiments
 from stream_workers.journal import Journal
 from stream_workers.models import Loader, Registry
-from stream_workers.photograph import Photograph, Position
+from stream_workers.photograph import LOG_APPEND_TIME, Photograph, Position
 from stream_workers.replay.history import History, Stretch
 from stream_workers.replay.progress import Group
 from stream_workers.replay.speed import Speed
 from stream_workers.settings import WorkerSettings
-from stream_workers.topology import METADATA_MAX_AGE_MS
+from stream_workers.topology import METADATA_MAX_AGE_MS, until_recreated
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,10 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stopping = True
 
     async def work(self) -> None:
-        """Until the run is finished, or `stop`. Raises ModelError where its model can't be served."""
+        """Until the run is finished, or `stop`.
+
+        Raises ModelError where its model can't be served, TopicRecreatedError where its images are gone.
+        """
         async with AsyncExitStack() as stack:
             route = await self._route(stack)
             diagnosis = Diagnosis(
@@ -75,25 +80,25 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
                 route,
                 attempts=self._settings.attempts,
                 broker_time=self._settings.mode == "real",
+                stand_ins=self._run.model is None,
             )
             journal = Journal(self._settings.journal / "replays" / self._run.name, self._run.topic_id)
             stack.callback(journal.close)
             batching = Batching(diagnosis, self._publish, journal, self._settings.batch_images)
             await self._connect(stack)
             stages, reading = asyncio.create_task(batching.run()), asyncio.create_task(self._read(batching.put))
-            stack.push_async_callback(_cancel, stages, reading)
-            await asyncio.wait({stages, reading}, return_when=asyncio.FIRST_COMPLETED)
-            for task in (stages, reading):
-                if task.done():
-                    task.result()
+            tasks = {stages, reading}
+            if self._settings.mode == "real":
+                tasks.add(asyncio.create_task(until_recreated(self._settings.kafka, self._run.topic_id)))
+            stack.push_async_callback(_cancel, *tasks)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
 
     async def _route(self, stack: AsyncExitStack) -> Route:
         if self._run.model:
             name, version = self._run.model.split("@")
-            card = (await self._registry.get(name, version)).card
-            if card.id != self._run.model:
-                msg = f"{self._run.model} can't be served, only {card.id}"
-                raise ModelError(msg, "Export it again, or start a run with another model.")
+            await self._registry.get(name, version)
             fixed = Assignment(Variant(name, name, version))
             return lambda _image, _timestamp_ms: fixed
         experiments = Experiments(self._settings.kafka, self._registry.names()[0], lambda _experiment: None)
@@ -144,7 +149,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._settle()
                 if await self._finished():
                     break
-            elif await self._speed.reached(record.timestamp):
+            elif await self._speed.reached(min(record.timestamp, int(time.time() * 1000))):  # a producer's may be ahead
                 async with self._turn:
                     await self._hand_over(record, put)
         await self._until_idle()
@@ -154,8 +159,7 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         stretch = self._history.take(record)
         if stretch is None:
             return
-        camera = dict(record.headers).get("ce_camera") or b""
-        if self._run.cameras and camera.decode(errors="replace") not in self._run.cameras:
+        if self._run.cameras and camera_of(record) not in self._run.cameras:
             if stretch.skipped >= MANY_SKIPPED:
                 await self._commit({record.partition: stretch})
             return
@@ -164,7 +168,8 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         await put(
             Photograph(
                 position=Position(record.partition, record.offset),
-                timestamp_ms=max(0, record.timestamp),
+                timestamp_ms=record.timestamp,
+                appended=record.timestamp_type == LOG_APPEND_TIME,
                 key=record.key,
                 value=record.value,
                 headers=record.headers,
@@ -238,6 +243,14 @@ class Replayer(ConsumerRebalanceListener):  # type: ignore[misc]
         while self._in_work:
             self._idle.clear()
             await self._idle.wait()
+
+
+def camera_of(record: ConsumerRecord) -> str | None:
+    """The camera of an image event; None where it has none, or is no event."""
+    try:
+        return ImageEvent.read(record.key, record.value, record.headers).camera
+    except EventError:
+        return None
 
 
 async def _cancel(*tasks: asyncio.Task[None]) -> None:

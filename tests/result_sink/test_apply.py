@@ -1,5 +1,6 @@
 """The script against a real Redis, without Kafka: each test is one way to count twice, or to lose."""
 
+import json
 import time
 
 import examples
@@ -11,8 +12,11 @@ from result_sink.batch import Batcher
 from result_sink.settings import SinkSettings
 from result_sink.store import Store
 from schemas.counters import COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
+from schemas.prediction import Prediction
 
 pytestmark = pytest.mark.broker
+
+OTHER = "leaf.feedback:t:0"
 
 
 class Applier:
@@ -243,9 +247,87 @@ def test_a_malformed_record_is_passed_over_and_counted(apply, store, caplog):
     assert "leaf.predictions 0@1" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["a b", "a:b", "", "x\ny"])
+def test_a_name_that_would_fall_into_pieces_is_malformed(apply, store, name):
+    apply([made(0, answer_arm=name), made(1, experiment=name), made(2, shadows=(examples.answer(arm=name),))])
+    assert store.hget(TOTALS_KEY, "malformed") == "3"
+    assert not hours(store)
+
+
+def test_malformed_records_are_told_of_with_their_time(apply, store):
+    before = time.time() * 1000 - 1
+    reply = apply([b"noise", made(1), b"{}"])
+    assert (reply.applied, reply.duplicates, reply.malformed) == (1, 0, 2)
+    assert before <= int(store.hget(TOTALS_KEY, "malformed_at")) <= time.time() * 1000
+    told_at = store.hget(TOTALS_KEY, "malformed_at")
+    assert apply([made(3)], first=3).malformed == 0
+    assert store.hget(TOTALS_KEY, "malformed_at") == told_at
+
+
+class Foreign(Record):
+    """A record of another producer, on a topic that keeps producers' timestamps."""
+
+    def __init__(self, number, event, stamp, **parts):
+        super().__init__(number, event)
+        self.stamp, self.parts = stamp, parts
+
+    def timestamp(self):
+        return self.stamp
+
+    def headers(self):
+        return self.parts.get("headers", super().headers())
+
+    def value(self):
+        return self.parts.get("value", super().value())
+
+
+@pytest.mark.parametrize("stamp", [(0, 0), (1, -1), (1, 0), (1, 2**62), (1, -(2**62))])
+def test_any_timestamp_of_a_producer_leaves_a_result_and_a_feedback(apply, store, stamp):
+    batch = apply.batcher.batch(FIELD, 0, [Foreign(0, made(0), stamp)])
+    apply.store.apply([batch])
+    apply.store.replies()
+    batch = apply.batcher.batch(OTHER, 0, [Foreign(0, told(0, "healthy"), stamp)])
+    apply.store.move(OTHER, None, 0)
+    apply.store.apply([batch])
+    apply.store.replies()
+    assert store.ttl("leaf:result:image-0000000000000000") > 0
+    assert store.ttl("leaf:feedback:image-0000000000000000") > 0
+    assert hours(store)["feedback:late_blight:healthy"] == 1
+
+
+def test_an_event_in_structured_mode_counts_as_one_in_binary_mode(apply, store):
+    event = made(0)
+    envelope = event.envelope("")
+    whole = {"specversion": "1.0", "id": "x", "source": "/s", "type": envelope.type}
+    value = json.dumps(whole | {"data": json.loads(envelope.value)}).encode()
+    headers = [("content-type", b"application/cloudevents+json"), ("x", None)]
+    batch = apply.batcher.batch(FIELD, 0, [Foreign(0, event, (2, APPENDED_MS), value=value, headers=headers)])
+    apply.store.apply([batch])
+    assert apply.store.replies()[0][1].applied == 1
+    stored = store.hget("leaf:result:image-0000000000000000", "prediction")
+    assert Prediction.model_validate_json(stored) == event
+
+
+def test_tombstones_and_headers_of_any_kind_stop_nothing(apply, store):
+    class Undecodable(Foreign):
+        def headers(self):
+            raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte")
+
+    records = [
+        Foreign(0, made(0), (2, APPENDED_MS), value=None),
+        Foreign(1, made(1), (2, APPENDED_MS), headers=None),
+        Undecodable(2, made(2), (2, APPENDED_MS)),
+        Foreign(3, made(3), (2, APPENDED_MS), headers=[("x", b"\xff"), *Record(3, made(3)).headers(), ("x", None)]),
+    ]
+    apply.store.apply([apply.batcher.batch(FIELD, 0, records)])
+    reply = apply.store.replies()[0][1]
+    assert (reply.applied, reply.malformed, reply.stored) == (1, 3, 4)
+
+
 def test_a_time_that_redis_can_not_expire_by_is_malformed(apply, store):
     """It would be noticed after the first writes, and the partition would never get past it."""
-    reply = apply([made(0), made(1, source={"timestamp_ms": 10**20}), made(2)])
+    late = made(1).model_dump_json().replace(f'"timestamp_ms":{START_MS + 1}', f'"timestamp_ms":{10**20}')
+    reply = apply([made(0), late.encode(), made(2)])
     assert (reply.applied, reply.stored) == (2, 3)
     assert store.hget(TOTALS_KEY, "malformed") == "1"
 

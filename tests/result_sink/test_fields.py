@@ -5,6 +5,7 @@ from sinks import START_MS, failed, made
 from result_sink.fields import CounterSets, bin_field, fields, shown
 from result_sink.settings import SinkSettings
 from schemas import counters
+from schemas.prediction import UnservedArm
 
 
 def test_an_answer_moves_one_field_of_each_histogram():
@@ -15,6 +16,7 @@ def test_an_answer_moves_one_field_of_each_histogram():
             "verdict:uncertain",
             "label:late_blight",
             "arm:default:1:resnet50",
+            "model:resnet50@1",
             "confidence:10",
             "latency:4",
             "brightness:7",
@@ -31,6 +33,14 @@ def test_what_is_no_tomato_leaf_counts_as_that():
     assert "label:not_tomato_leaf" in fields(prediction, START_MS)
     assert "shadow:new:not_tomato_leaf:healthy" in fields(prediction, START_MS)
     assert shown(prediction.answer) == "not_tomato_leaf"
+
+
+def test_an_image_whose_arm_was_not_served_counts_outside_and_names_the_arm():
+    unserved = UnservedArm(experiment="trial", experiment_version=4, arm="new", model="resnet50", version="6")
+    prediction = made(0, experiment=None, experiment_version=None, unserved=unserved, answer_version="5")
+    found = fields(prediction, START_MS)
+    assert {"unserved:trial:4:new", "arm:-:0:resnet50", "model:resnet50@5"} < set(found)
+    assert not any(field.startswith("arm:trial") for field in found)
 
 
 def test_a_failure_counts_as_a_failure_only():

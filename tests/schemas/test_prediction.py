@@ -1,8 +1,11 @@
+import json
+
 import examples
 import pytest
 from pydantic import ValidationError
 
-from schemas.prediction import Answer, Failure, Heatmap, Prediction
+from schemas.errors import EventError
+from schemas.prediction import Answer, Failure, Heatmap, Prediction, UnservedArm
 
 
 def test_a_prediction_has_either_an_answer_or_a_failure():
@@ -40,3 +43,23 @@ def test_the_record_is_named_by_its_source_and_run():
     assert (live.id, replayed.id) == ("live:t1:3:7", "again:t1:3:7")
     assert dict(live.headers())["ce_imageid"].decode() == examples.IMAGE_ID
     assert Prediction.read("k", replayed.value, replayed.headers()).run == "again"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("attempt",), ("experiment_version",), ("source", "partition"), ("source", "offset"),
+        ("source", "timestamp_ms"), ("answer", "batch"), ("unserved", "experiment_version"),
+    ],
+)  # fmt: skip
+def test_numbers_that_no_topic_and_no_column_holds_are_refused(path):
+    unserved = UnservedArm(experiment="x", experiment_version=1, arm="a", model="m", version="1")
+    event = examples.prediction(unserved=unserved)
+    fields = json.loads(event.model_dump_json())
+    inner = fields
+    for name in path[:-1]:
+        inner = inner[name]
+    inner[path[-1]] = 2**63
+    envelope = event.envelope("k")
+    with pytest.raises(EventError, match=path[-1]):
+        Prediction.read(b"k", json.dumps(fields).encode(), envelope.headers())

@@ -2,11 +2,14 @@ import asyncio
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from examples import answer
 from workers import image_event, photograph
 
 from schemas.prediction import Prediction
 from stream_workers import acknowledgement
 from stream_workers.acknowledgement import Acknowledgement, OrderError
+from stream_workers.assignment import Assignment, Variant
+from stream_workers.metrics import ANSWERS
 
 TOPIC_ID = "Jd8-topic_id-of-Kafka"
 
@@ -172,3 +175,15 @@ async def test_a_cameras_name_that_is_not_authenticated_is_marked_in_the_predict
     await promise.publish(photographs)
     told = [Prediction.read(key, value, headers) for _, key, value, _, headers in broker.stored[::2]]
     assert [prediction.unauthenticated for prediction in told] == [True, False]
+
+
+async def test_answers_are_counted_by_the_version_that_gave_them() -> None:
+    answered = ANSWERS.labels("flat", "5")._value
+    before = answered.get()
+    item = photograph(0)
+    item.assignment = Assignment(Variant("flat", "flat", "5"))
+    item.answers["flat"] = answer(arm="flat", model="flat", version="5")
+    promise = Acknowledgement(Broker().send, TOPIC_ID)
+    promise.accept(item, Event(0, []))
+    await promise.publish([item])
+    assert answered.get() == before + 1

@@ -150,3 +150,26 @@ def test_progress_is_for_terminals(retries, monkeypatch, terminal, arguments, sh
     ((progress, enabled),) = seen
     assert enabled is shown
     assert (progress.tasks[0].completed, progress.tasks[0].total) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("retry", "--all"), ("retry", "failed:2:13"), ("retry", "failed:2:13", "failed:2:11")]
+)
+def test_a_kind_that_there_is_not_is_refused(retries, arguments) -> None:
+    with pytest.raises(ConfigurationError, match="no kind 'nonsense'"):
+        invoke(*arguments, "--kind", "nonsense")
+    assert retries.back == []
+
+
+def test_letters_of_another_kind_than_asked_for_are_not_put_back(retries) -> None:
+    with pytest.raises(ConfigurationError, match="no dead letter failed:2:13"):
+        invoke("retry", "unprocessable:2:12", "failed:2:13", "--kind", "unprocessable")
+    assert retries.back == []
+    invoke("retry", "unprocessable:2:12", "--kind", "unprocessable")
+    assert retries.back == ["unprocessable:2:12"]
+
+
+def test_a_letter_with_null_headers_is_shown(retries) -> None:
+    dead = retries.letters[0]
+    retries.letters[0] = DeadLetter(**(vars(dead) | {"headers": [("x", None), *dead.headers]}))
+    assert json.loads(invoke("show", dead.id, "--json").stdout)["headers"]["x"] == ""

@@ -1,7 +1,9 @@
 from datetime import UTC, datetime
 
+import pytest
 from workers import photograph
 
+from schemas.errors import EventError
 from stream_workers.dead_letters import DeadLetter, dead_letter_headers
 from stream_workers.photograph import Position
 
@@ -86,3 +88,29 @@ def test_an_attempt_takes_the_place_of_the_one_before() -> None:
 def test_headers_that_are_no_text() -> None:
     assert letter(headers=[("ce_id", b"\xff")]).header("ce_id") == "\ufffd"
     assert letter(headers=[("ce_attempt", "²".encode())]).attempt == 0
+
+
+def test_headers_of_other_producers_come_back_as_they_were() -> None:
+    foreign = [("x", None), ("x", b"\xff\xfe"), ("", b"")]
+    item = photograph(9)
+    item.headers = [*foreign, *item.headers]
+    item.fail("failed", "no memory")
+    dead = letter(headers=dead_letter_headers(item, "topic-id"))
+    assert dead.original_headers()[:3] == foreign
+    assert (dead.header("x"), dead.described()["image_id"]) == ("\ufffd\ufffd", "image-0000000000000009")
+
+
+def test_an_event_in_structured_mode_is_named_as_one_in_binary_mode() -> None:
+    value = b'{"specversion":"1.0","id":"image-0000000000000001","type":"t","source":"/s","camera":"roof"}'
+    dead = letter(headers=[("content-type", b"application/cloudevents+json"), *letter().headers[-5:]], value=value)
+    assert (dead.described()["image_id"], dead.described()["camera"]) == ("image-0000000000000001", "roof")
+
+
+@pytest.mark.parametrize("place", [b"", b"x", b"-1", b"99999999999999999999", "\u0663".encode(), None])
+def test_what_names_no_position_was_not_written_by_a_worker(place) -> None:
+    headers = [("dead_letter_partition", place), ("dead_letter_offset", b"1"), ("dead_letter_retried", place)]
+    dead = letter(headers=headers)
+    assert not dead.is_ours
+    assert dead.retried is None
+    with pytest.raises(EventError, match="was not written by a worker"):
+        _ = dead.source

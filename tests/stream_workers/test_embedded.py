@@ -4,10 +4,12 @@ import time
 
 import pytest
 from cluster import Cluster
+from sinks import eventually
 from workers import image_event, jpeg
 
 from ops.embedded import Embedded
 from ops.topics import TopicSettings, create_topics
+from producer_api.experiments.trials import Trials
 from schemas.labels import LABELS
 from stream_workers.topology import EMBEDDED_TOPIC_ID
 
@@ -38,3 +40,10 @@ def test_photographs_are_answered_by_the_producers_clock(own_broker, start_worke
         assert prediction.source.timestamp_ms == int(events[number].accepted_at.timestamp() * 1000)
     assert found[poison][0].failure.kind == "unprocessable"
     assert abs(time.time() - found[poison][0].predicted_at.timestamp()) < 60
+
+
+def test_a_trial_is_answered_where_groups_can_not_be_described(own_broker, start_worker) -> None:
+    start_worker(MODE="embedded")
+    trials = Trials(own_broker.address, "leaf-workers", embedded=True)
+    eventually(lambda: trials.refusals(["flat@9"])["flat@9"].index("does not exist"), 60)
+    assert trials.refusals(["flat@1"]) == {}

@@ -270,7 +270,7 @@ def test_new_versions_are_followed_and_a_refused_one_is_tried_again_at_sighup(cl
     while "flat@3 is refused" not in worker.log.read_text():
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    assert answered() == ("3", "2", 2)
+    assert answered() == ("flat", "2", None)
     write_model(models, version="3")
     os.kill(worker.pid, signal.SIGHUP)
     while answered() != ("3", "3", 2):

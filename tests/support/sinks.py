@@ -104,6 +104,14 @@ class Record:
     def partition(self):
         return 0
 
+    def key(self):
+        return None
+
+    def headers(self):
+        if isinstance(self.event, bytes):
+            return made(0).envelope("").headers()
+        return (self.event.envelope("") if isinstance(self.event, Prediction) else self.event.envelope()).headers()
+
     def timestamp(self):
         return 1, APPENDED_MS + self.number
 

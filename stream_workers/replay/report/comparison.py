@@ -41,6 +41,9 @@ class Comparison:
     """Images that a person labelled."""
     right_before: int = 0
     right_after: int = 0
+    models_before: Counter[str] = field(default_factory=Counter)
+    """`model@version` to images that it answered."""
+    models_after: Counter[str] = field(default_factory=Counter)
     most: list[Changed] = field(default_factory=list)
     """The most changed, the farthest first."""
 
@@ -102,6 +105,9 @@ class Comparison:
         before, after = shown(pair.before), shown(pair.after)
         self.images += 1
         self.matrix[before][after] += 1
+        for prediction, models in ((pair.before, self.models_before), (pair.after, self.models_after)):
+            if prediction.answer:
+                models[prediction.answer.model_id] += 1
         if pair.before.answer and pair.after.answer:
             self.shifts.append(pair.after.answer.confidence - pair.before.answer.confidence)
         if pair.truth:

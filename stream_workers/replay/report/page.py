@@ -1,6 +1,7 @@
 """The report as text, and as one HTML file that needs nothing else."""
 
 import base64
+from collections.abc import Mapping
 from html import escape
 from typing import Final
 
@@ -53,7 +54,12 @@ def html(run: str, against: str, comparison: Comparison, sheet: bytes) -> str:
 
 
 def _numbers(comparison: Comparison) -> list[tuple[str, str]]:
-    numbers = [("images", str(comparison.images)), ("same label", _percent(comparison.agreement))]
+    numbers = [
+        ("images", str(comparison.images)),
+        ("answered before by", _models(comparison.models_before)),
+        ("answered in this run by", _models(comparison.models_after)),
+        ("same label", _percent(comparison.agreement)),
+    ]
     if shift := comparison.shift:
         numbers.append(("confidence shift", ", ".join(f"{name} {value:+.3f}" for name, value in shift.items())))
     if comparison.labelled:
@@ -86,6 +92,10 @@ def _missing(comparison: Comparison) -> str:
     if not comparison.missing:
         return ""
     return f" {comparison.missing} images of the run have no result on the other side, or none any more."
+
+
+def _models(models: Mapping[str, int]) -> str:
+    return ", ".join(f"{model} ({number})" for model, number in sorted(models.items())) or "-"
 
 
 def _percent(share: float | None) -> str:

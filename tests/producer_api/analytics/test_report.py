@@ -125,3 +125,22 @@ def test_a_report_knows_how_arms_were_drawn(sticky_key, verdict):
     window = Window.of(FIRST.effective_at, FIRST.effective_at + timedelta(hours=1), "hour")
     [comparison] = report(history, store, window, None, 0.02).comparisons
     assert comparison.verdict == verdict
+
+
+def test_a_report_says_what_its_arms_did_not_answer_and_which_versions_did():
+    history = SimpleNamespace(name="x", state="running", versions=[FIRST], void=set())
+    written = {
+        "all": {("unserved", "x", "1", "new"): 7, ("unserved", "x", "2", "new"): 1, ("unserved", "y", "1", "old"): 5},
+        "camera:roof": {("unserved", "x", "1", "new"): 2},
+        "arm:x:1:old": {("images",): 9, ("model", "resnet50@1"): 9},
+    }
+
+    def read(_window, scopes):
+        return {scope: Counter(written.get(scope, {})) for scope in scopes}
+
+    store = SimpleNamespace(sum=read, totals=lambda: SimpleNamespace(complete_since=None))
+    window = Window.of(FIRST.effective_at, FIRST.effective_at + timedelta(hours=1), "hour")
+    found = report(history, store, window, None, 0.02)
+    assert found.unserved == {"new": 8}
+    assert [(arm.images, arm.answered_by) for arm in found.arms] == [(9, {"resnet50@1": 9}), (0, {})]
+    assert report(history, store, window, "roof", 0.02).unserved == {"new": 2}

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
+from workers import write_model
 
 from producer_api import problems
 from producer_api.experiments.endpoints import router
@@ -28,11 +29,11 @@ def admin() -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory with the models resnet50@1, resnet50@2 and efficientnetb0@1; a name is all that is asked of them."""
+    """A directory with the models resnet50@1, resnet50@2 and efficientnetb0@1, and resnet50@6, which is damaged."""
     directory = tmp_path_factory.mktemp("models")
-    for model in ("resnet50/1", "resnet50/2", "efficientnetb0/1"):
-        (directory / model).mkdir(parents=True)
-        (directory / model / "card.json").write_text("{}")
+    for name, version in (("resnet50", "1"), ("resnet50", "2"), ("efficientnetb0", "1")):
+        write_model(directory, name, version)
+    write_model(directory, "resnet50", "6", files={"weights.npz": "0" * 64})
     return directory
 
 

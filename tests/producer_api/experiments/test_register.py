@@ -117,6 +117,48 @@ def test_a_bad_definition_is_refused_with_the_reason_and_changes_nothing(registe
     assert records.written == []
 
 
+def test_a_model_that_is_damaged_is_refused_with_the_reason(register, records):
+    damaged = HALVES[0].model_copy(update={"weight": 1.0, "version": "6"})
+    with pytest.raises(DefinitionError, match=r"old: .*weights.npz does not match the checksum"):
+        register.define("x", Definition(arms=[damaged]))
+    assert records.written == []
+
+
+class Workers:
+    """What the workers say."""
+
+    def __init__(self, refused):
+        self.refused, self.asked = refused, []
+
+    def refusals(self, models):
+        self.asked.append(models)
+        return self.refused
+
+
+def test_what_a_worker_can_not_load_is_refused_with_its_reason(records, models):
+    workers = Workers({"efficientnetb0@1": "it does not compute: no memory. Export the model again."})
+    register = Register(records, models, clock=lambda: NOW, trials=workers)
+    with pytest.raises(DefinitionError, match=r"new: the workers can't load efficientnetb0@1: it does not compute"):
+        register.define("x", Definition(arms=HALVES, shadows=[Shadow(name="s", model="resnet50", version="2")]))
+    assert records.written == []
+    assert [sorted(asked) for asked in workers.asked] == [["efficientnetb0@1", "resnet50@1", "resnet50@2"]]
+
+
+def test_an_experiment_takes_effect_a_second_after_the_workers_have_answered(records, models):
+    moments = iter([NOW, NOW + timedelta(seconds=20)])
+    register = Register(records, models, clock=lambda: next(moments), trials=Workers({}))
+    started = register.define("x", Definition(arms=HALVES)).current
+    assert started.effective_at == datetime(2026, 11, 23, 12, 0, 21, 123_000, tzinfo=UTC)
+
+
+def test_workers_are_not_asked_where_nothing_changes_or_all_ends(records, models):
+    workers = Workers({})
+    register = Register(records, models, clock=lambda: NOW, trials=workers)
+    for definition in (Definition(arms=HALVES), Definition(arms=HALVES), Definition(status="stopped")):
+        register.define("x", definition)
+    assert len(workers.asked) == 1
+
+
 def test_a_model_that_went_away_does_not_keep_its_experiment_from_being_stopped(register, records, tmp_path):
     register.define("x", Definition(arms=HALVES))
     assert Register(records, tmp_path).define("x", Definition(status="stopped")).state == "stopped"

@@ -76,7 +76,9 @@ def test_a_run_against_the_live_results(cluster, redis_server, report, tmp_path)
     }
     assert f"{name} is not finished" in told.stderr
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"report.json", "report.html", "contact-sheet.png"}
-    assert json.loads((tmp_path / "out" / "report.json").read_text())["missing"] == 1
+    written = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert written["missing"] == 1
+    assert written["models_before"] == written["models_after"] == {"resnet50@1": 3}
     assert "2  late_blight -> healthy" in report(name).stdout
 
 

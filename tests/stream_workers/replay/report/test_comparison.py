@@ -63,6 +63,13 @@ def test_the_json_object_has_exactly_its_keys():
     }
 
 
+def test_which_versions_answered_is_counted_on_both_sides():
+    newer = prediction(answer=answer(version="2"))
+    pairs = [Pair(said(1, "healthy"), newer, None), Pair(said(2, "healthy"), said(2, None), None)]
+    found = Comparison.of(pairs)
+    assert (found.models_before, found.models_after) == ({"resnet50@1": 2}, {"resnet50@2": 1})
+
+
 def test_no_images_is_an_answer():
     found = Comparison.of([None, None])
     assert (found.images, found.missing, found.agreement, found.accuracy_after, found.shift) == (0, 2, None, None, {})

@@ -48,6 +48,8 @@ def test_the_page_needs_nothing_else():
 def test_the_text_lists_the_changes():
     told = text("again", "live", comparison())
     assert "images: 8" in told
+    assert "answered before by: resnet50@1 (8)" in told
+    assert "answered in this run by: resnet50@1 (8)" in told
     assert "same label: 0.0%" in told
     assert "8  late_blight -> healthy" in told
     assert "accuracy in this run: 100.0%" in told
