@@ -18,11 +18,10 @@ from pydantic import (
     model_validator,
 )
 
+from producer_api.ingestion.address import STREAM_SCHEMES, is_address, shown, without_login
 from producer_api.ingestion.cut import Crop, Cut, Tiles
 from schemas.errors import ConfigurationError
 from schemas.image import CameraId
-
-STREAM_SCHEMES = {"http", "https", "rtsp", "rtsps"}
 
 
 def _crop(value: Any) -> Any:
@@ -38,8 +37,8 @@ class Feed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = Field(min_length=1)
-    """Folder, zip, video file, or address of a camera."""
+    source: str = Field(min_length=1, repr=False)
+    """Folder, zip, video file, or address of a camera, in which `$NAME` is taken from the environment."""
     camera: CameraId | None = None
     camera_from_folder: bool = False
     """Each sub-folder is a camera."""
@@ -56,8 +55,15 @@ class Feed(BaseModel):
     @field_validator("source")
     @classmethod
     def _address(cls, source: str) -> str:
-        urlsplit(source)  # ValueError where it is none
-        return source
+        if not is_address(source):
+            return source
+        address = os.path.expandvars(source.strip())
+        try:
+            urlsplit(address)
+        except ValueError:
+            msg = "this is no address"  # the error itself would show the password
+            raise ValueError(msg) from None
+        return address
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -85,19 +91,18 @@ class Feed(BaseModel):
     @property
     def is_stream(self) -> bool:
         """Whether the source is a camera's address."""
-        return urlsplit(self.source).scheme in STREAM_SCHEMES
+        return is_address(self.source) and urlsplit(self.source).scheme in STREAM_SCHEMES
 
     @property
     def hash(self) -> str:
-        """Of where the source is, the same from any working directory."""
-        place = self.source if self.is_stream else str(Path(self.source).resolve())
+        """Of where the source is, the same from any working directory and with any password."""
+        place = without_login(self.source) if self.is_stream else str(Path(self.source).resolve())
         return hashlib.sha256(place.encode()).hexdigest()[:16]
 
     @property
     def title(self) -> str:
-        """What a person reads, without an address's user name and password."""
-        address = urlsplit(self.source)
-        place = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() if self.is_stream else self.source
+        """What a person reads, without an address's secrets."""
+        place = shown(self.source)
         return f"{self.camera} ({place})" if self.camera else place
 
 

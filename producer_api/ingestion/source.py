@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer_api.ingestion.address import is_address, shown
 from producer_api.ingestion.archive import archived, entries, open_archive
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.folder import folder, pictures, watched
@@ -29,8 +30,11 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
     """Open a folder, zip, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
     packed = path.is_file() and (path.suffix.lower() == ".zip" or zipfile.is_zipfile(path))
+    if is_address(feed.source) and not feed.is_stream:
+        msg = f"{feed.title} can't be read"
+        raise ConfigurationError(msg, "A camera's address begins with http://, https://, rtsp:// or rtsps://.")
     if not (feed.is_stream or path.exists()):
-        msg = f"{feed.source} does not exist"
+        msg = f"{shown(feed.source)} does not exist"
         raise ConfigurationError(msg, "Give a folder, a zip, a video file or a camera's address.")
     if feed.is_stream or not (path.is_dir() or packed):
         return _moving(feed, settings, stop, patient=patient)
@@ -49,7 +53,8 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
 
 
 def _moving(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
-    from producer_api.ingestion.video import expected_frames, live, open_video, video  # noqa: PLC0415  FFmpeg: 100 ms
+    from producer_api.ingestion.video import live, video  # noqa: PLC0415  FFmpeg: 100 ms
+    from producer_api.ingestion.video_file import expected_frames, open_video  # noqa: PLC0415
 
     _refuse_watch(feed)
     if feed.camera_from_folder:

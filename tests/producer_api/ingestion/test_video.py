@@ -11,7 +11,9 @@ from rtsp import RtspCamera
 
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.settings import IngestSettings
-from producer_api.ingestion.video import Sampler, expected_frames, live, open_video, video
+from producer_api.ingestion.timeline import Sampler
+from producer_api.ingestion.video import live, video
+from producer_api.ingestion.video_file import expected_frames, open_video
 from schemas.errors import ConfigurationError, TruncatedImageError
 
 SETTINGS = IngestSettings(camera_timeout_seconds=2, reconnect_seconds=1)
