@@ -36,9 +36,9 @@ class Losses:
         end = lost[-1] + self._step
         if not self._sampler.lacks(lost[0], end if until is None else until):
             return []
-        why = reason or "what they build on is missing"
-        count = f"{len(lost)} frames up to {end:.3f} s" if len(lost) > 1 else "this frame"
-        return [self.frame(f"@{lost[0]:.3f}s", f"{count} of the video can't be decoded here: {why}")]
+        why = reason or "what it builds on is missing"
+        length = max(end, until or 0.0) - lost[0]
+        return [self.frame(f"@{lost[0]:.3f}s", f"{length:.3f} s of the video can't be decoded here: {why}")]
 
     def frame(self, place: str, reason: str) -> Frame:
         """A frame that can't be loaded for this reason."""

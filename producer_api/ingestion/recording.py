@@ -105,8 +105,8 @@ class _Part:
         self.stream_ids: set[int] = {self._stream.id} | (before.stream_ids if before else set())
         self.aspect = self._stream.sample_aspect_ratio
         self._step = step_of(self._stream, RAW_RATE)
-        self._begin: float = before.end if before else 0.0
-        self.end = self._begin
+        self._begin = before.end if before else 0.0
+        self.end: float = self._begin
         """Where its last picture ends, seconds since the start of the file."""
         self.losses = Losses(feed, sampler, self._step)
         self._start = None if container.start_time is None else container.start_time / av.time_base
@@ -126,13 +126,13 @@ class _Part:
                 self.losses.add([], error.strerror)
                 continue
             for decoded in frames:
-                seconds, missed = self._timeline.place(decoded.pts)
-                self.losses.add(missed)
-                self.end = seconds + self._step
-                if decoded.is_corrupt:
-                    self.losses.add([seconds], "parts of it are missing")
+                place = self._timeline.place(decoded.pts)
+                self.losses.add(place.missed)
+                self.end = place.seconds + self._step
+                if place.late or decoded.is_corrupt:
+                    self.losses.add([place.seconds], "parts of it are missing")
                 else:
-                    yield seconds, decoded
+                    yield place.seconds, decoded
         self.losses.add(self._timeline.rest())
         if self._timeline.jumps:
             log.warning("%s: time stamps jump %d times, time is counted on", self._title, self._timeline.jumps)

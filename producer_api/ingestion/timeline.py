@@ -5,9 +5,13 @@ from fractions import Fraction
 from typing import Any, Final, NamedTuple
 
 TOLERANCE_S: Final = 0.1
-"""By so much time stamps may go back without having started again."""
-LONGEST_GAP_S: Final = 10.0
-"""A longer gap, in a format whose time stamps may break off (MPEG-TS, RTSP), is a jump, as FFmpeg holds it."""
+"""By so much, or by two frames, the time stamps of frames in the order of display may go back by inaccuracy."""
+REORDERED_S: Final = 1.0
+"""By so much, or by sixteen frames, the time stamps of packets may go back: frames are not coded in their order."""
+LONGEST_GAP_S: Final = 3600.0
+"""A longer gap is a jump in a format whose time stamps may break off (MPEG-TS); a shorter one is a pause."""
+LATE_START_S: Final = 10.0
+"""The pictures start at most so much later than the recording, if its start is true."""
 LONGEST_GAP_ELSEWHERE_S: Final = 30 * 3600.0
 APART_S: Final = 0.001
 """At least so far two frames stand from each other: names tell milliseconds."""
@@ -45,6 +49,8 @@ class Place(NamedTuple):
     """Since the start of the recording; later for each frame than for the one before."""
     missed: list[float]
     """Places of packets before it that gave no frame."""
+    late: bool = False
+    """Whether it comes after a frame that is shown after it, as happens after damage."""
 
 
 class _Expected(NamedTuple):
@@ -68,10 +74,12 @@ class Timeline:
         self._step = step
         self._longest = max(LONGEST_GAP_S if may_jump else LONGEST_GAP_ELSEWHERE_S, 3 * step)
         self._start, self._begin = start, begin
-        self._shift = 0.0
+        self._shift: float | None = None
         self._clock: float | None = None
         self._expected: list[_Expected] = []
+        self._missed: set[int] = set()
         self._last = -math.inf
+        self._furthest = begin
         self.jumps = 0
 
     def expect(self, packet: Any) -> None:
@@ -80,36 +88,50 @@ class Timeline:
         if stamp is None:
             return
         seconds = float(stamp * packet.time_base)
-        clock = seconds if packet.dts is None else float(packet.dts * packet.time_base)
-        if self._clock is None:
-            begins = self._start is not None and 0 <= seconds - self._start < LONGEST_GAP_S
+        if self._shift is None:
+            begins = self._start is not None and 0 <= seconds - self._start < LATE_START_S
             self._shift = self._begin - (self._start if begins and self._start is not None else seconds)
-        elif not -max(TOLERANCE_S, 2 * self._step) <= clock - self._clock <= self._longest:
-            self._shift += self._clock + self._step - clock
-            self.jumps += 1
-        self._clock = clock
+        if packet.dts is not None:
+            clock = float(packet.dts * packet.time_base)
+            last = clock if self._clock is None else self._clock
+            if not -max(REORDERED_S, 16 * self._step) <= clock - last <= self._longest:
+                self._count_on(self._furthest + self._step - seconds)
+            self._clock = clock
         if not packet.is_discard:
             self._expected.append(_Expected(stamp, seconds + self._shift))
+            self._furthest = max(self._furthest, seconds + self._shift)
 
     def place(self, pts: int | None) -> Place:
         """The place of the next frame in the order of display."""
         mine = next((each for each in self._expected if each.stamp == pts), None)
-        missed: list[float] = []
-        if mine is not None:
-            missed = sorted(each.seconds for each in self._expected if each.seconds < mine.seconds)
+        if mine is None and pts in self._missed:
+            return Place(self._last, [], late=True)
+        before = [each for each in self._expected if mine and each.seconds < mine.seconds]
+        self._missed |= {each.stamp for each in before}
+        if mine:
             self._expected = [each for each in self._expected if each is not mine and each.seconds >= mine.seconds]
         elif self._expected:  # a stamp that no packet had: the decoder's own
             self._expected.remove(min(self._expected, key=lambda each: each.seconds))
-        found = mine.seconds if mine else None
         following = self._last + self._step if math.isfinite(self._last) else self._begin
-        self._last = max(following if found is None else found, self._last + APART_S)
-        return Place(self._last, missed)
+        seconds = mine.seconds if mine else following
+        if seconds < self._last - max(TOLERANCE_S, 2 * self._step):
+            by = following - seconds  # they started again, after less than packets may be reordered by
+            self._count_on((self._shift or 0) + by)
+            self._expected = [each._replace(seconds=each.seconds + by) for each in self._expected]
+            seconds = following
+        self._last = max(seconds, self._last + APART_S)
+        return Place(self._last, sorted(each.seconds for each in before))
 
     def rest(self) -> list[float]:
         """Places of the packets that are still without a frame: at the end, those that never get one."""
         rest = sorted(each.seconds for each in self._expected)
         self._expected.clear()
         return rest
+
+    def _count_on(self, shift: float) -> None:
+        self._shift = shift
+        self._missed.clear()
+        self.jumps += 1
 
 
 def step_of(stream: Any, otherwise: Fraction | int) -> float:

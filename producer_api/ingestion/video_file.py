@@ -44,7 +44,7 @@ def open_video(source: str, offset: int = 0) -> Any:
         container.close()
         msg = f"{source} {error}"
         raise ConfigurationError(msg, error.remedy) from None
-    stream.thread_type = "AUTO"
+    stream.codec_context.thread_count = 1  # threads lose frames beside a damaged one, or do not see the damage
     return container
 
 
