@@ -91,6 +91,15 @@ class Recording:
         return _Part(self._feed, container, self._sampler, part, offset)
 
 
+class _Other:
+    """A video stream beside the one that is ingested."""
+
+    def __init__(self, stream: Any) -> None:
+        self.index, self.id, self.packets, self.position = stream.index, stream.id, 0, 0
+        size = f" of {stream.width} x {stream.height} pixels" if stream.width else ""
+        self.reason = f"this further video{size} is not ingested: copy it into a file of its own"
+
+
 class _Part:
     """One recording in a file."""
 
@@ -112,7 +121,7 @@ class _Part:
         self._start = None if container.start_time is None else container.start_time / av.time_base
         may_jump = bool(container.format.flags & av.format.Flags.ts_discont.value)
         self._timeline = Timeline(self._step, self._start, may_jump=may_jump, begin=self._begin)
-        self._others = dict.fromkeys((other.index for other in other_streams(container)), 0)
+        self._others = {other.index: _Other(other) for other in other_streams(container)}
         self._read_to = 0.0
         self._failure = ""
 
@@ -147,10 +156,14 @@ class _Part:
         elif stated and not self._timeline.jumps and stated - read > SHORT_S:
             reason = f"the recording is cut short, {stated - read:.1f} s before the end that its header states"
             yield self.losses.frame(f"@{self._begin + read:.3f}s", reason)
-        for other in other_streams(self.container):
-            if self._others[other.index] > 1:
-                reason = f"this further video of {other.width} x {other.height} pixels is not ingested: give it alone"
-                yield self.losses.frame(f"#stream={other.index}", reason)
+        for other in self._others.values():
+            if other.packets > 1 and not self._goes_on_as(other):
+                self.stream_ids.add(other.id)
+                yield self.losses.frame(f"#stream={other.index}", other.reason)
+
+    def _goes_on_as(self, other: "_Other") -> bool:
+        """Whether another stream begins where this one has ended; `next_part` leads to it."""
+        return self.format == "mpegts" and other.position > self.position
 
     def _packets(self) -> Iterator[Any]:
         packets = self.container.demux()
@@ -168,8 +181,9 @@ class _Part:
             if packet.stream_index == self._stream.index:
                 self.position = self.offset + packet.pos if packet.pos else self.position
                 yield packet
-            elif packet.stream_index in self._others:
-                self._others[packet.stream_index] += 1
+            elif other := self._others.get(packet.stream_index):
+                other.packets += 1
+                other.position = other.position or self.offset + (packet.pos or 0)
 
 
 def _after(start: datetime | None, seconds: float) -> datetime | None:

@@ -10,6 +10,8 @@ REORDERED_S: Final = 1.0
 """By so much, or by sixteen frames, the time stamps of packets may go back: frames are not coded in their order."""
 LONGEST_GAP_S: Final = 3600.0
 """A longer gap is a jump in a format whose time stamps may break off (MPEG-TS); a shorter one is a pause."""
+COUNTER_S: Final = 2**33 / 90_000
+"""After so long the counter of MPEG time stamps is full."""
 LATE_START_S: Final = 10.0
 """The pictures start at most so much later than the recording, if its start is true."""
 LONGEST_GAP_ELSEWHERE_S: Final = 30 * 3600.0
@@ -36,7 +38,7 @@ class Sampler:
 
     def lacks(self, start: float, end: float) -> bool:
         """Whether a period stays without a frame if there is none from `start` to before `end`."""
-        return self._fps is None or self._period < self._period_of(start) < self._period_of(end)
+        return self._fps is None or max(self._period + 1, self._period_of(start)) < self._period_of(end)
 
     def _period_of(self, seconds: float) -> float:
         return math.floor(seconds * (self._fps or 0) + 1e-6)
@@ -85,7 +87,7 @@ class Timeline:
     def expect(self, packet: Any) -> None:
         """Note a packet, in the order of the file."""
         stamp = packet.dts if packet.pts is None else packet.pts
-        if stamp is None:
+        if stamp is None or packet.is_discard:  # an edit list hides it
             return
         seconds = float(stamp * packet.time_base)
         if self._shift is None:
@@ -93,13 +95,13 @@ class Timeline:
             self._shift = self._begin - (self._start if begins and self._start is not None else seconds)
         if packet.dts is not None:
             clock = float(packet.dts * packet.time_base)
+            seconds += COUNTER_S * round((clock - seconds) / COUNTER_S)  # one of the two counters is full already
             last = clock if self._clock is None else self._clock
             if not -max(REORDERED_S, 16 * self._step) <= clock - last <= self._longest:
-                self._count_on(self._furthest + self._step - seconds)
+                self._count_on(max(self._shift + last - clock, self._furthest - seconds) + self._step)
             self._clock = clock
-        if not packet.is_discard:
-            self._expected.append(_Expected(stamp, seconds + self._shift))
-            self._furthest = max(self._furthest, seconds + self._shift)
+        self._expected.append(_Expected(stamp, seconds + self._shift))
+        self._furthest = max(self._furthest, seconds + self._shift)
 
     def place(self, pts: int | None) -> Place:
         """The place of the next frame in the order of display."""
