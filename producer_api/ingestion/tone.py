@@ -13,7 +13,7 @@ PQ, HLG = 16, 18
 WHITE_NITS: Final = 203.0
 """Diffuse white, ITU-R BT.2408: what an SDR screen shows as nearly white. 75 % of HLG's signal, 58 % of PQ's."""
 PEAK_NITS: Final = 1000.0
-KNEE: Final = 0.6
+KNEE: Final = 0.7
 """Share of diffuse white up to which nothing is compressed; highlights share the rest."""
 NODES: Final = 33
 
@@ -43,11 +43,10 @@ def _table(transfer: int, primaries: int) -> ImageFilter.Color3DLUT:
     blue, green, red = np.meshgrid(axis, axis, axis, indexing="ij")  # red changes fastest
     signal = np.stack([red, green, blue], axis=-1).reshape(-1, 3)
     light = {PQ: _pq, HLG: _hlg}.get(transfer, _srgb_light)(signal)
-    if transfer:
-        light = _compressed(light)
     if primaries in _TO_BT709:
         light = light @ np.array(_TO_BT709[primaries]).T
-    table = _srgb_signal(np.clip(light, 0, 1)).astype(np.float32)
+    light = np.maximum(light, 0)
+    table = _srgb_signal(_compressed(light) if transfer else np.minimum(light, 1)).astype(np.float32)
     return ImageFilter.Color3DLUT(NODES, table.reshape(-1).tolist())
 
 
@@ -67,13 +66,12 @@ def _hlg(signal: Any) -> Any:
 
 
 def _compressed(light: Any) -> Any:
-    """Above the knee, light up to the peak shares what is left below 1; hues stay."""
-    brightest = np.maximum(light.max(axis=-1, keepdims=True), 1e-9)
+    """Light up to the knee as it is; what is above, up to the peak, shares what is left below 1."""
     room = PEAK_NITS / WHITE_NITS - KNEE
-    above = np.clip((brightest - KNEE) / room, 0, 1)
+    above = np.clip((light - KNEE) / room, 0, 1)
     slope = room / (1 - KNEE)
     shared = KNEE + (1 - KNEE) * slope * above / (1 + (slope - 1) * above)
-    return light * np.where(brightest > KNEE, shared, brightest) / brightest
+    return np.where(light > KNEE, shared, light)
 
 
 def _srgb_light(signal: Any) -> Any:

@@ -40,8 +40,7 @@ def record(path, images, *, codec="libx264", rate=10, times=None, sar=None, cont
             prepare(stream)
         for number, image in enumerate(images):
             frame = av.VideoFrame.from_image(image) if isinstance(image, Image.Image) else image
-            if times:
-                frame.pts, frame.time_base = times[number], MILLISECOND
+            frame.pts, frame.time_base = (times[number], MILLISECOND) if times else (number, Fraction(1, rate))
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
     return path

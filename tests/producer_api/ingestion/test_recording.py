@@ -1,7 +1,7 @@
 # ruff: noqa: DTZ001  what file names state has no zone
 """Every second of a recording is ingested once, or what is missing is named."""
 
-import os
+import random
 import shutil
 from datetime import datetime, timedelta
 
@@ -76,7 +76,10 @@ def test_one_wrong_time_stamp_moves_nothing_after_it(made, tmp_path):
         copy = target.add_stream_from_template(source.streams.video[0])
         for number, packet in enumerate(each for each in source.demux(video=0) if each.dts is not None):
             packet.stream = copy
-            packet.pts, packet.dts = packet.pts + 7200 * 90000 * (number == 20), packet.dts + 7200 * 90000 * (number >= 20)
+            packet.pts, packet.dts = (
+                packet.pts + 7200 * 90000 * (number == 20),
+                packet.dts + 7200 * 90000 * (number >= 20),
+            )
             packet.pts = max(packet.pts, packet.dts)
             target.mux(packet)
     seen = Ingested(tmp_path / "a.ts")
@@ -133,7 +136,7 @@ def test_a_part_after_the_first_that_can_not_be_read_is_named(made, tmp_path):
 def test_damage_costs_the_damaged_frames_and_is_named(made, tmp_path):
     data = bytearray(made("ts", bf="0").read_bytes())
     middle = len(data) // 2 // 188 * 188
-    data[middle + 4 : middle + 188] = os.urandom(184)
+    data[middle + 4 : middle + 188] = random.Random(1).randbytes(184)
     (tmp_path / "a.ts").write_bytes(data)
     seen = Ingested(tmp_path / "a.ts")
     assert len(seen.good) >= 38
