@@ -8,7 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from PIL import Image
 
@@ -54,6 +54,8 @@ def shots(feed: Feed, settings: IngestSettings, stop: threading.Event) -> Iterat
                         raise _no_pictures(kind)
                 rest = stream.end()
         except (OSError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
             raise ConfigurationError(_reason(error), REMEDY) from None  # the error itself may show the address
         if rest and (rest.data.startswith(b"\xff\xd8") or (not sent and kind.startswith("image/"))):
             sent += 1
@@ -65,6 +67,16 @@ def shots(feed: Feed, settings: IngestSettings, stop: threading.Event) -> Iterat
         stop.wait(1 / feed.fps if feed.fps else POLL_S)
 
 
+class _Closed(urllib.request.BaseHandler):
+    """Closes the answer that asks for a password, which urllib leaves open."""
+
+    handler_order = 0
+
+    def http_error_401(self, _request: Any, answer: Any, *_: Any) -> None:
+        """Leave what is to be done to the handlers after this one."""
+        answer.close()
+
+
 def _opener(source: str) -> tuple[urllib.request.OpenerDirector, str]:
     address, known = without_login(source), login(source)
     passwords = urllib.request.HTTPPasswordMgrWithDefaultRealm()
@@ -72,6 +84,7 @@ def _opener(source: str) -> tuple[urllib.request.OpenerDirector, str]:
         passwords.add_password(None, address, known.user, known.password)
     opener = urllib.request.build_opener(
         urllib.request.HTTPSHandler(context=ssl._create_unverified_context()),  # noqa: S323, SLF001  cameras sign theirs
+        _Closed(),
         urllib.request.HTTPBasicAuthHandler(passwords),
         urllib.request.HTTPDigestAuthHandler(passwords),
     )

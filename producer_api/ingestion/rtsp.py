@@ -29,6 +29,7 @@ def shots(feed: Feed, settings: IngestSettings, stop: threading.Event) -> Iterat
     container = _connect(feed, settings)
     with container:
         stream = picture_stream(container)
+        stream.codec_context.thread_count = 1  # with threads, damage is not seen
         aspect = stream.sample_aspect_ratio
         if others := other_streams(container):
             log.warning("%s: %d further videos of this camera are not ingested", feed.title, len(others))

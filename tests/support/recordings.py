@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import av
 import numpy as np
-from PIL import Image
 from photographs import picture
+from PIL import Image
 
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.settings import IngestSettings

@@ -4,6 +4,7 @@
 import random
 import shutil
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -12,11 +13,12 @@ from recordings import Ingested, record, remux, scene
 
 from schemas.errors import ConfigurationError
 
+HOURS = 7200 * 90_000
 FOUR_SECONDS = [scene(number) for number in range(40)]
 
 
 def spaced(seconds, step=0.1):
-    return all(abs(later - earlier - step) < 0.002 for earlier, later in zip(seconds, seconds[1:], strict=False))
+    return all(abs(later - earlier - step) < 0.002 for earlier, later in pairwise(seconds))
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +142,8 @@ def test_damage_costs_the_damaged_frames_and_is_named(made, tmp_path):
     (tmp_path / "a.ts").write_bytes(data)
     seen = Ingested(tmp_path / "a.ts")
     assert len(seen.good) >= 38
-    assert all(0 < name.count("@") and "can't be decoded here" in reason for name, reason in seen.bad.items())
-    assert 40 - len(seen.good) <= 1 or seen.bad
+    assert seen.bad
+    assert all("can't be decoded here" in reason for reason in seen.bad.values())
 
 
 def test_a_hole_is_named_with_its_length(made, tmp_path):

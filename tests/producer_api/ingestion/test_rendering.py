@@ -1,6 +1,7 @@
 """A video's frames look as players show them."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -117,7 +118,7 @@ def test_white_is_white_in_hdr_and_highlights_stay_apart(tmp_path, transfer, whi
     levels = [shown(tmp_path / f"{grey}.mp4", hdr(transfer, (grey,) * 3)) for grey in greys]
     assert all(max(level) - min(level) <= 4 for level in levels)
     assert 225 <= levels[3].min() <= 245
-    assert all(later[0] - earlier[0] >= 3 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later[0] - earlier[0] >= 3 for earlier, later in pairwise(levels))
 
 
 @pytest.mark.parametrize("tags", [(9, 9), (2, 2), (9, 2)])

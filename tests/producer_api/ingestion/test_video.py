@@ -127,6 +127,31 @@ def test_an_rtsp_camera_that_does_not_know_us(caplog):
     assert "guess" not in caplog.text + str(told.value)
 
 
+def test_a_damaged_rtsp_frame_costs_no_connection():
+    with RtspCamera(frames=60, fps=50, damaged=(10, 20, 30)) as camera:
+        feed = Feed.of(source=camera.url, camera="roof")
+        found = list(islice(live(feed, SETTINGS, threading.Event(), patient=False), 50))
+        assert camera.visits == 1
+    reasons = []
+    for frame in found:
+        try:
+            frame.load()
+        except TruncatedImageError as error:
+            reasons.append(str(error))
+    assert 1 <= len(reasons) <= 3
+    assert all("frame can't be decoded" in reason for reason in reasons)
+
+
+def test_an_rtsp_camera_without_a_clean_address(caplog, capfd):
+    with RtspCamera(frames=1, fps=25) as camera:
+        address = camera.url.replace("secret", "se/cret").replace("stream", "KEYsecret1234567890?token=secret")
+        feed = Feed.of(source=address, camera="roof")
+        with pytest.raises(ConfigurationError) as failed:
+            next(live(feed, SETTINGS, threading.Event(), patient=False))
+    assert "cret" not in caplog.text + failed.value.advice + "".join(capfd.readouterr()) + repr(feed)
+    assert failed.value.__cause__ is None
+
+
 def test_a_camera_that_hangs_up_is_called_again(caplog):
     with MjpegCamera([jpeg(number) for number in range(5)], fps=50) as camera:
         feed = Feed.of(source=camera.url, camera="roof")
