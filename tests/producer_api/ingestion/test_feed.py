@@ -2,6 +2,8 @@ import pytest
 
 from producer_api.ingestion.cut import Crop, Tiles
 from producer_api.ingestion.feed import Feed, load
+from producer_api.ingestion.settings import IngestSettings
+from producer_api.ingestion.source import open_source
 from schemas.errors import ConfigurationError
 
 
@@ -24,6 +26,33 @@ def test_values_out_of_range_are_named(option):
 def test_the_title_hides_the_password():
     feed = Feed.of(source="rtsp://user:secret@10.0.0.7:554/main?channel=1", camera="roof")
     assert feed.title == "roof (rtsp://10.0.0.7:554/main?channel=1)"
+
+
+def test_an_address_takes_its_password_from_the_environment_and_never_shows_it(monkeypatch):
+    monkeypatch.setenv("ROOF_PASSWORD", "secret")
+    feed = Feed.of(source=" rtsp://user:$ROOF_PASSWORD@10.0.0.7/main ", camera="roof")
+    assert feed.source == "rtsp://user:secret@10.0.0.7/main"
+    assert "secret" not in f"{feed!r} {feed} {feed.title}"
+
+
+def test_a_camera_is_the_same_source_with_another_password():
+    one, other = (Feed.of(source=f"rtsp://{who}10.0.0.7/main", camera="roof") for who in ("user:secret@", ""))
+    assert one.hash == other.hash
+    assert one.hash != Feed.of(source="rtsp://10.0.0.7/other", camera="roof").hash
+
+
+def test_an_address_that_is_none_is_not_repeated():
+    with pytest.raises(ConfigurationError, match="this is no address") as failed:
+        Feed.of(source="rtsp://user:secret@[10.0.0.7/main", camera="roof")
+    assert "secret" not in failed.value.advice
+
+
+@pytest.mark.parametrize("source", ["rstp://user:secret@10.0.0.7/main", "user:secret@10.0.0.7/main"])
+def test_what_is_neither_path_nor_address_shows_no_password(source):
+    with pytest.raises(ConfigurationError) as failed:
+        open_source(Feed.of(source=source, camera="roof"), IngestSettings(), None, patient=False)
+    assert "secret" not in failed.value.advice
+    assert "10.0.0.7/main" in failed.value.advice
 
 
 def test_a_folder_is_the_same_source_from_any_directory(tmp_path, monkeypatch):
