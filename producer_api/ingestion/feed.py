@@ -127,7 +127,10 @@ def load(path: Path) -> list[Feed]:
         raise ConfigurationError(msg, "Mend that line.") from error
     except ValidationError as error:
         raise _misconfigured(f"{path} does not describe feeds", error) from error
-    return [feed.model_copy(update={"source": os.path.expandvars(feed.source)}) for feed in feeds]
+    return [
+        feed if is_address(feed.source) else feed.model_copy(update={"source": os.path.expandvars(feed.source)})
+        for feed in feeds
+    ]
 
 
 def _misconfigured(what: str, error: ValidationError) -> ConfigurationError:

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any, Final
 
 import numpy as np
+from av.error import FFmpegError
 from PIL import Image
 
 from producer_api.ingestion.tone import BT709, BT2020, HLG, PQ, in_srgb
@@ -38,12 +39,17 @@ def render(frame: Any, pixel_aspect: Fraction | None = None) -> Image.Image:
 
 def _rgb(frame: Any) -> Image.Image:
     transparent = any(component.is_alpha for component in frame.format.components)
-    converted = frame.reformat(
-        format="rgba" if transparent else "rgb24",
-        src_colorspace=None if frame.format.is_rgb else _matrix(frame),
-        src_color_range=frame.color_range or None,
-        dst_color_range=FULL_RANGE,
-    )
+    matrix = None if frame.format.is_rgb else _matrix(frame)
+    try:
+        converted = frame.reformat(
+            format="rgba" if transparent else "rgb24",
+            src_colorspace=matrix,
+            src_color_range=frame.color_range or None,
+            dst_color_range=FULL_RANGE,
+        )
+    except (FFmpegError, ValueError):
+        msg = f"the video's pixels are coded in a way that is not read here ({frame.format.name})"
+        raise NotAnImageError(msg, "Export it as an ordinary video (H.264, SDR).") from None
     if not transparent:
         rgb: Image.Image = converted.to_image()
         return rgb

@@ -63,7 +63,7 @@ def test_a_folder_is_the_same_source_from_any_directory(tmp_path, monkeypatch):
 
 
 def test_feeds_from_a_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("ROOF_PASSWORD", "secret")
+    monkeypatch.setenv("ROOF_PASSWORD", "secret$HOME")  # a password may hold a dollar sign
     path = tmp_path / "cameras.toml"
     path.write_text(
         """
@@ -81,7 +81,7 @@ def test_feeds_from_a_file(tmp_path, monkeypatch):
         """
     )
     roof, folder = load(path)
-    assert roof.source == "rtsp://user:secret@10.0.0.7/main"
+    assert roof.source == "rtsp://user:secret$HOME@10.0.0.7/main"
     assert (roof.fps, roof.crop, roof.tiles) == (0.5, Crop(0, 0, 640, 480), Tiles(4, 3))
     assert folder.watch
     assert folder.camera_from_folder

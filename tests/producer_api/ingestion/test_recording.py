@@ -9,6 +9,7 @@ from itertools import pairwise
 import av
 import numpy as np
 import pytest
+from photographs import picture
 from recordings import Ingested, record, remux, scene
 
 from schemas.errors import ConfigurationError
@@ -135,8 +136,9 @@ def test_a_part_after_the_first_that_can_not_be_read_is_named(made, tmp_path):
     assert [name for name, reason in seen.bad.items() if "another recording" in reason] == ["a.mp4@4.000s"]
 
 
-def test_damage_costs_the_damaged_frames_and_is_named(made, tmp_path):
-    data = bytearray(made("ts", bf="0").read_bytes())
+def test_damage_costs_the_damaged_frames_and_is_named(tmp_path):
+    path = record(tmp_path / "whole.ts", [picture(number, (160, 120)) for number in range(40)], g="20", bf="0")
+    data = bytearray(path.read_bytes())
     middle = len(data) // 2 // 188 * 188
     data[middle + 4 : middle + 188] = random.Random(1).randbytes(184)
     (tmp_path / "a.ts").write_bytes(data)

@@ -9,6 +9,9 @@ import pytest
 from PIL import Image
 from recordings import GREEN, Ingested, plain, record, scene, with_display_matrix
 
+from producer_api.ingestion.rendering import render
+from schemas.errors import ImageTooLargeError, NotAnImageError
+
 BT601, BT709, BT2020 = (0.299, 0.114), (0.2126, 0.0722), (0.2627, 0.0593)
 LEAF = tuple(value / 255 for value in GREEN)
 PQ, HLG = 16, 18
@@ -175,3 +178,25 @@ def test_grey_of_night(tmp_path):
     (image, _) = Ingested(record(tmp_path / "a.mkv", [frame] * 2, codec="ffv1")).images
     assert image.mode == "RGB"
     assert max(image.getpixel((80, 60))) - min(image.getpixel((80, 60))) == 0
+
+
+def test_pixels_that_can_not_be_converted_are_refused_with_a_reason():
+    class Odd:
+        """FFmpeg knows some pixel formats that its scaler does not."""
+
+        def __init__(self):
+            self._frame = av.VideoFrame(64, 48, "gbrp")
+
+        def __getattr__(self, name):
+            return getattr(self._frame, name)
+
+        def reformat(self, **_):
+            raise av.error.ArgumentError(22, "Invalid argument")
+
+    with pytest.raises(NotAnImageError, match="pixels are coded in a way"):
+        render(Odd())
+
+
+def test_frames_of_too_many_pixels_are_refused():
+    with pytest.raises(ImageTooLargeError, match="51 megapixels"):
+        render(av.VideoFrame(8000, 6400, "gray"))
