@@ -37,6 +37,17 @@ def is_address(source: str) -> bool:
     return _SCHEME.match(source) is not None
 
 
+def check(address: str) -> None:
+    """Raise ValueError, without the address, where it has no host."""
+    try:
+        host = urlsplit(address).netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    if not host or not _HOST.fullmatch(host):
+        msg = "this is no address; in a user name or password write % / ? # @ : as %25 %2F %3F %23 %40 %3A"
+        raise ValueError(msg) from None
+
+
 def shown(source: str) -> str:
     """A source as reports and logs may show it: without user name, password, parameters' values and keys.
 

@@ -18,7 +18,7 @@ from pydantic import (
     model_validator,
 )
 
-from producer_api.ingestion.address import STREAM_SCHEMES, is_address, shown, without_login
+from producer_api.ingestion.address import STREAM_SCHEMES, check, is_address, shown, without_login
 from producer_api.ingestion.cut import Crop, Cut, Tiles
 from schemas.errors import ConfigurationError
 from schemas.image import CameraId
@@ -58,11 +58,7 @@ class Feed(BaseModel):
         if not is_address(source):
             return source
         address = os.path.expandvars(source.strip())
-        try:
-            urlsplit(address)
-        except ValueError:
-            msg = "this is no address"  # the error itself would show the password
-            raise ValueError(msg) from None
+        check(address)
         return address
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -89,7 +90,7 @@ def _opener(source: str) -> tuple[urllib.request.OpenerDirector, str]:
         urllib.request.HTTPDigestAuthHandler(passwords),
     )
     opener.addheaders = [("User-Agent", "leafstream"), ("Accept", "*/*")]
-    return opener, address.partition("#")[0]
+    return opener, quote(address.partition("#")[0], safe="%/:=&?~+!$,;'@()*[]")
 
 
 def _shot(part: Part) -> Shot:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import av
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from PIL import Image
 
 from producer_api.ingestion.feed import Feed
@@ -70,6 +70,8 @@ def _connect(feed: Feed, settings: IngestSettings) -> Any:
 
 
 def _reason(error: FFmpegError) -> str:
+    if isinstance(error, ExitError):  # how PyAV ends what takes longer than the timeout
+        return "it is silent for too long"
     return error.strerror or "it sends what can't be read"
 
 

@@ -36,7 +36,7 @@ def live(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient
     sampler, reached, pause = Sampler(feed.fps), patient, 1.0
     shots = rtsp.shots if feed.source.lower().startswith("rtsp") else mjpeg.shots
     while not stop.is_set():
-        reason = "the stream ended"
+        reason, remedy = "the stream ended", "Check that it is on."
         try:
             for shot in shots(feed, settings, stop):
                 if stop.is_set():
@@ -53,10 +53,10 @@ def live(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient
                         digest=time.monotonic_ns().to_bytes(8),  # the clock may come by the same time twice
                     )
         except ConfigurationError as error:
-            reason = str(error)
-            if not reached:
-                msg = f"the camera {feed.title} gives no pictures: {reason}"
-                raise ConfigurationError(msg, error.remedy) from None
+            reason, remedy = str(error), error.remedy
+        if not reached and not stop.is_set():
+            msg = f"the camera {feed.title} gives no pictures: {reason}"
+            raise ConfigurationError(msg, remedy)
         if stop.is_set():
             return
         log.warning("%s: %s, next attempt in %.0f s", feed.title, reason, pause)

@@ -92,7 +92,9 @@ class Connection(socketserver.StreamRequestHandler):
         for number, units in enumerate(camera.frames):
             for unit in units:
                 marker = 0x80 if unit is units[-1] else 0
-                rtp = struct.pack(">BBHII", 0x80, marker | 96, next(numbers), number * 90000 // camera.fps, 1) + unit
+                rtp = (
+                    struct.pack(">BBHII", 0x80, marker | 96, next(numbers), int(number * 90000 / camera.fps), 1) + unit
+                )
                 self.wfile.write(struct.pack(">cBH", b"$", 0, len(rtp)) + rtp)
             camera.sent = number + 1
             time.sleep(1 / camera.fps)

@@ -41,9 +41,10 @@ def test_a_camera_is_the_same_source_with_another_password():
     assert one.hash != Feed.of(source="rtsp://10.0.0.7/other", camera="roof").hash
 
 
-def test_an_address_that_is_none_is_not_repeated():
-    with pytest.raises(ConfigurationError, match="this is no address") as failed:
-        Feed.of(source="rtsp://user:secret@[10.0.0.7/main", camera="roof")
+@pytest.mark.parametrize("rest", ["secret@[10.0.0.7/main", "secret/1@10.0.0.7/main", "secret?@10.0.0.7", "secret"])
+def test_an_address_that_is_none_is_not_repeated(rest):
+    with pytest.raises(ConfigurationError, match=r"this is no address.*%2F") as failed:
+        Feed.of(source=f"rtsp://user:{rest}", camera="roof")
     assert "secret" not in failed.value.advice
 
 

@@ -152,6 +152,7 @@ def test_a_single_picture_of_another_format_or_without_its_end():
     [
         (answer(b"<html>log in</html>", "text/html; charset=utf-8"), "sends no JPEG pictures, but text/html"),
         (answer(b"", MULTIPART), "sends no JPEG pictures"),
+        (answer(parts([b""]), MULTIPART), "sends no JPEG pictures"),
         (answer(bytes(200_000), "video/mp4"), "of type video/mp4"),
         (answer(b"#EXTM3U\n", "application/vnd.apple.mpegurl"), "of type application/vnd.apple.mpegurl"),
         (answer(b"no", "text/html", "401 Unauthorized", 'WWW-Authenticate: Basic realm="a"'), "authorization failed"),
@@ -170,6 +171,20 @@ def test_no_pictures_is_an_error_with_a_reason(sent, reason, caplog):
         frames(camera.url.replace("http://", "http://user:secret@") + "?token=secret", 1)
     assert "secret" not in caplog.text + failed.value.advice
     assert failed.value.remedy
+
+
+def test_signs_in_an_address_that_need_quoting():
+    with HttpCamera(answer(parts(JPEGS), MULTIPART)) as camera:
+        frames(camera.url + "/gew\xe4chshaus 1?name=a%20b&x=\xfc", 1)
+        assert camera.requests[0].split()[1] == "/video/gew%C3%A4chshaus%201?name=a%20b&x=%C3%BC"
+
+
+def test_motion_jpegs_without_huffman_tables():
+    plain = JPEGS[0]
+    while (at := plain.find(b"\xff\xc4")) > 0:
+        plain = plain[:at] + plain[at + 2 + int.from_bytes(plain[at + 2 : at + 4]) :]
+    with HttpCamera(answer(parts([plain]), MULTIPART)) as camera:
+        assert loaded(frames(camera.url, 1)) == ([(64, 48)], [])
 
 
 def test_a_camera_that_is_silent_is_left(caplog):

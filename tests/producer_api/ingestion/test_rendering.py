@@ -148,6 +148,25 @@ def test_colours_that_are_not_read_are_refused_with_a_reason(tmp_path):
     assert "matrix coefficients 8" in next(iter(seen.bad.values()))
 
 
+def test_dolby_vision_without_a_base_for_others_is_refused_with_a_reason():
+    class Metadata:
+        type = av.sidedata.sidedata.Type.DOVI_METADATA
+
+        def __bytes__(self):
+            return b""
+
+    class Profile5:
+        """PyAV writes no Dolby Vision."""
+
+        side_data = (Metadata(),)
+
+        def __getattr__(self, name):
+            return getattr(plain(LEAF, matrix=BT709), name)
+
+    with pytest.raises(NotAnImageError, match="profile 5"):
+        render(Profile5())
+
+
 def test_fields_taken_at_different_times_do_not_comb(tmp_path):
     """The bar stands elsewhere in the odd lines than in the even ones."""
     pixels = np.full((120, 160, 3), 255, np.uint8)

@@ -142,14 +142,24 @@ def test_a_damaged_rtsp_frame_costs_no_connection():
     assert all("frame can't be decoded" in reason for reason in reasons)
 
 
-def test_an_rtsp_camera_without_a_clean_address(caplog, capfd):
+def test_an_rtsp_camera_whose_address_is_all_secrets(caplog, capfd):
     with RtspCamera(frames=1, fps=25) as camera:
-        address = camera.url.replace("secret", "se/cret").replace("stream", "KEYsecret1234567890?token=secret")
+        address = camera.url.replace("secret", "other%2Fsecret").replace("stream", "KEYsecret1234567890?token=secret")
         feed = Feed.of(source=address, camera="roof")
         with pytest.raises(ConfigurationError) as failed:
             next(live(feed, SETTINGS, threading.Event(), patient=False))
     assert "cret" not in caplog.text + failed.value.advice + "".join(capfd.readouterr()) + repr(feed)
     assert failed.value.__cause__ is None
+
+
+def test_a_silent_rtsp_camera_is_left(caplog):
+    with RtspCamera(frames=3, fps=0.3) as camera:
+        feed = Feed.of(source=camera.url, camera="roof")
+        settings = SETTINGS.model_copy(update={"camera_timeout_seconds": 1})
+        assert len(list(islice(live(feed, settings, threading.Event(), patient=False), 2))) == 2
+        assert camera.visits == 2
+    assert "silent for too long" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_camera_that_hangs_up_is_called_again(caplog):
