@@ -46,6 +46,7 @@ class Recording:
     def __init__(self, feed: Feed) -> None:
         self._feed, self._path = feed, Path(feed.source)
         self._sampler = Sampler(feed.fps)
+        self._empty = True
         with self._path.open("rb") as file:
             self._digest = hashlib.file_digest(file, "sha256").digest()
 
@@ -56,6 +57,7 @@ class Recording:
         while True:
             with part.container:
                 for seconds, decoded in part.pictures():
+                    self._empty = False
                     yield from part.losses.stated(seconds)
                     if self._sampler.takes(seconds):
                         yield Frame(
@@ -74,6 +76,8 @@ class Recording:
                 yield part.losses.frame(f"@{part.end:.3f}s", reason)
                 return
             if after is None:
+                if self._empty:
+                    yield part.losses.frame("", "the video holds no picture that can be shown")
                 return
             part = after
 

@@ -195,6 +195,16 @@ def test_sound_alone_is_no_video(tmp_path, cover):
         Ingested(tmp_path / "a.flac")
 
 
+def test_a_video_without_pictures_says_so(made, tmp_path):
+    data = bytearray(made("mp4").read_bytes())
+    start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
+    data[start:end] = bytes(end - start)
+    (tmp_path / "a.mp4").write_bytes(data)
+    seen = Ingested(tmp_path / "a.mp4")
+    assert seen.good == []
+    assert "no picture that can be shown" in seen.bad["a.mp4"]
+
+
 def test_text_is_no_video(tmp_path):
     (tmp_path / "notes.txt").write_text("not a picture\n" * 100)
     with pytest.raises(ConfigurationError, match="no video"):
