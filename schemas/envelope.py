@@ -40,6 +40,7 @@ def header(headers: Headers, name: str) -> str:
     found = [value for known, value in pairs if known == name and value is not None]
     return found[-1].decode(errors="replace") if found else ""
 
+
 _BATCH_BYTES: Final = 100
 """Of a record batch (61) and its only record (at most 36), besides what it carries."""
 _HEADER_BYTES: Final = 10

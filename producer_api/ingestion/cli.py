@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from producer_api.ingestion.address import hide_arguments
 from producer_api.ingestion.feed import Feed, load
 from producer_api.ingestion.ingestion import Ingestion
 from producer_api.ingestion.progress import IngestProgress
@@ -28,6 +29,8 @@ leaf ingest greenhouse/ --camera-from-folder --watch
 
 leaf ingest rtsp://10.0.0.7/stream --camera roof --fps 1
 """
+INCOMPLETE = 3
+"""Exit status of an ingest that came to its end, but could not use everything; its summary names what."""
 
 
 @app.command(epilog=EXAMPLES)
@@ -68,8 +71,13 @@ def ingest(  # noqa: PLR0913, PLR0917  each is an option
     ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
-    """Bring pictures in bulk straight into Kafka. Run again, it goes on where it stopped and adds nothing twice."""
+    """Bring pictures in bulk straight into Kafka. Run again, it goes on where it stopped and adds nothing twice.
+
+    In an address, $NAME is taken from the environment. Exit status 3: something could not be used, see the summary.
+    """
     logs.configure()
+    if source:
+        hide_arguments([source])
     if (source is None) == (config is None):
         msg = "give either a SOURCE or a --config"
         raise ConfigurationError(msg, "leaf ingest --help shows both.")
@@ -103,6 +111,8 @@ def ingest(  # noqa: PLR0913, PLR0917  each is an option
     _tell(ingestion.summary, as_json=as_json)
     if stopped_by:
         sys.exit(INTERRUPTED if signal.SIGINT in stopped_by else 0)
+    if ingestion.summary.bad_files:
+        sys.exit(INCOMPLETE)
 
 
 def _tell(summary: Summary, *, as_json: bool) -> None:

@@ -18,12 +18,11 @@ from pydantic import (
     model_validator,
 )
 
+from producer_api.ingestion.address import STREAM_SCHEMES, check, is_address, shown, without_login
 from producer_api.ingestion.cut import Crop, Cut, Tiles
 from schemas.errors import ConfigurationError
 from schemas.image import CameraId
 from schemas.reasons import reasons
-
-STREAM_SCHEMES = {"http", "https", "rtsp", "rtsps"}
 
 
 def _crop(value: Any) -> Any:
@@ -39,8 +38,8 @@ class Feed(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    source: str = Field(min_length=1)
-    """Folder, zip, video file, or address of a camera."""
+    source: str = Field(min_length=1, repr=False)
+    """Folder, zip, video file, or address of a camera, in which `$NAME` is taken from the environment."""
     camera: CameraId | None = None
     camera_from_folder: bool = False
     """Each sub-folder is a camera."""
@@ -57,8 +56,11 @@ class Feed(BaseModel):
     @field_validator("source")
     @classmethod
     def _address(cls, source: str) -> str:
-        urlsplit(source)  # ValueError where it is none
-        return source
+        if not is_address(source):
+            return source
+        address = os.path.expandvars(source.strip())
+        check(address)
+        return address
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -86,19 +88,18 @@ class Feed(BaseModel):
     @property
     def is_stream(self) -> bool:
         """Whether the source is a camera's address."""
-        return urlsplit(self.source).scheme in STREAM_SCHEMES
+        return is_address(self.source) and urlsplit(self.source).scheme in STREAM_SCHEMES
 
     @property
     def hash(self) -> str:
-        """Of where the source is, the same from any working directory."""
-        place = self.source if self.is_stream else str(Path(self.source).resolve())
+        """Of where the source is, the same from any working directory and with any password."""
+        place = without_login(self.source) if self.is_stream else str(Path(self.source).resolve())
         return hashlib.sha256(place.encode()).hexdigest()[:16]
 
     @property
     def title(self) -> str:
-        """What a person reads, without an address's user name and password."""
-        address = urlsplit(self.source)
-        place = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl() if self.is_stream else self.source
+        """What a person reads, without an address's secrets."""
+        place = shown(self.source)
         return f"{self.camera} ({place})" if self.camera else place
 
 
@@ -126,7 +127,10 @@ def load(path: Path) -> list[Feed]:
         raise ConfigurationError(msg, "Correct that line.") from error
     except ValidationError as error:
         raise _misconfigured(f"{path} does not describe feeds", error) from error
-    return [feed.model_copy(update={"source": os.path.expandvars(feed.source)}) for feed in feeds]
+    return [
+        feed if is_address(feed.source) else feed.model_copy(update={"source": os.path.expandvars(feed.source)})
+        for feed in feeds
+    ]
 
 
 def _misconfigured(what: str, error: ValidationError) -> ConfigurationError:

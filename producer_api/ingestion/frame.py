@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from PIL import Image
 
@@ -30,6 +30,15 @@ class Frame:
     """Naive: in the camera's time zone."""
     digest: bytes | None = None
     """SHA-256 of the source's bytes; None: of what `load` returns."""
+
+
+class Shot(NamedTuple):
+    """What a camera sent as one picture, not decoded yet."""
+
+    load: Callable[[], Image.Image]
+    """May raise ImageError."""
+    sound: bool = True
+    """False where it is known to be damaged."""
 
 
 def image_id(camera: str | None, moment: datetime | str, part: str, digest: bytes) -> str:

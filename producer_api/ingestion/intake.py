@@ -1,5 +1,6 @@
 """One feed's frames, in their order, as events."""
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from schemas.image import ImageEvent
 
 if TYPE_CHECKING:
     from imagehash import ImageHash
+
+log = logging.getLogger(__name__)
 
 LOOKAHEAD: Final = 16
 """Frames in preparation per thread: enough to keep threads busy while one large picture is decoded."""
@@ -70,10 +73,10 @@ class Intake:
         try:
             picture = preparing.result()
         except ImageError as error:
-            self._summary.bad(name, str(error))
+            self._unusable(name, str(error), live=live)
             return
         except OSError as error:
-            self._summary.bad(name, f"it can't be read: {error.strerror or error}")
+            self._unusable(name, f"it can't be read: {error.strerror or error}", live=live)
             return
         self._summary.good(name)
         if self._repeats(picture):
@@ -87,6 +90,14 @@ class Intake:
                     return
                 self._summary.count("dropped")
                 self._last.pop(picture.camera, None)  # of this scene nobody has a whole picture yet
+
+    def _unusable(self, name: str, reason: str, *, live: bool) -> None:
+        if not live:
+            self._summary.bad(name, reason)
+            return
+        count = self._summary.faulty(self._feed.title, reason)
+        if count & (count - 1) == 0:  # 1, 2, 4, 8 and so on
+            log.warning("%s: %d frames could not be used, the last one: %s", self._feed.title, count, reason)
 
     def _repeats(self, picture: Picture) -> bool:
         if picture.hash is None or self._feed.skip_similar is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from producer_api.ingestion.address import is_address, shown
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.folder import frames, pictures, watched
 from producer_api.ingestion.frame import Frame
@@ -30,8 +31,11 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
     """Open a folder, zip, image, video file or camera. Raises ConfigurationError."""
     path = Path(feed.source)
     packed = path.is_file() and (path.suffix.lower() == ".zip" or is_archive(path))
+    if is_address(feed.source) and not feed.is_stream:
+        msg = f"{feed.title} can't be read"
+        raise ConfigurationError(msg, "A camera's address begins with http://, https://, rtsp:// or rtsps://.")
     if not (feed.is_stream or path.exists()):
-        msg = f"{feed.source} does not exist"
+        msg = f"{shown(feed.source)} does not exist"
         raise ConfigurationError(msg, "Give a folder, a zip, an image, a video file or a camera's address.")
     if path.is_file() and is_image(path):
         return Source(still(feed), 1)
@@ -49,7 +53,8 @@ def open_source(feed: Feed, settings: IngestSettings, stop: threading.Event, *, 
 
 
 def _moving(feed: Feed, settings: IngestSettings, stop: threading.Event, *, patient: bool) -> Source:
-    from producer_api.ingestion.video import expected_frames, live, open_video, video  # noqa: PLC0415  FFmpeg: 100 ms
+    from producer_api.ingestion.video import live, video  # noqa: PLC0415  FFmpeg: 100 ms
+    from producer_api.ingestion.video_file import expected_frames, open_video  # noqa: PLC0415
 
     _refuse_watch(feed)
     if feed.camera_from_folder:

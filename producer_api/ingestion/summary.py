@@ -13,6 +13,8 @@ class Summary:
         self._started = time.monotonic()
         self._counts = dict.fromkeys(("seen", "sent", "already_there", "skipped_similar", "dropped"), 0)
         self._bad: dict[str, str] = {}
+        self._faulty: dict[str, tuple[int, str]] = {}
+        """Of each camera: how many frames could not be used, and why the last one."""
 
     def count(self, what: str, by: int = 1) -> None:
         """Add to `seen`, `sent`, `already_there`, `skipped_similar` or `dropped`."""
@@ -29,14 +31,24 @@ class Summary:
 
     @property
     def bad_files(self) -> list[dict[str, str]]:
-        """Name and reason of each."""
+        """Name and reason of each; of a camera's frames their number and the last reason."""
         with self._lock:
-            return [{"name": name, "reason": reason} for name, reason in sorted(self._bad.items())]
+            cameras = {
+                name: f"{count} frames, the last one: {reason}" for name, (count, reason) in self._faulty.items()
+            }
+            return [{"name": name, "reason": reason} for name, reason in sorted((self._bad | cameras).items())]
 
     def bad(self, name: str, reason: str) -> None:
         """A picture that could not be used."""
         with self._lock:
             self._bad[name] = reason
+
+    def faulty(self, camera: str, reason: str) -> int:
+        """A frame of a camera that could not be used; how many that makes. Not kept singly: a camera never ends."""
+        with self._lock:
+            count = self._faulty.get(camera, (0, ""))[0] + 1
+            self._faulty[camera] = count, reason
+        return count
 
     def good(self, name: str) -> None:
         """A picture that could be used, perhaps after it was mended."""

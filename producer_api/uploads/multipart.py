@@ -16,6 +16,10 @@ from schemas.errors import ImageTooLargeError, TruncatedImageError
 from schemas.normalisation import MAX_UPLOAD_BYTES
 
 MAX_BOUNDARY_BYTES: Final = 70
+SLICE_BYTES: Final = 16 * 1024
+"""Of a body that may hold many small parts: so much is parsed before other requests get their turn."""
+MANY_PARTS: Final = 16
+"""Of one slice."""
 _BOUNDARY: Final = re.compile(
     r'multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE
 )

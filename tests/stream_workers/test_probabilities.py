@@ -7,7 +7,9 @@ CALIBRATION = Calibration(temperature=2, confidence_threshold=0.4, gate_temperat
 
 
 def test_temperatures_divide_the_logits():
-    np.testing.assert_allclose(of_problems(np.log(np.array([[1, 9, 36]], np.float32)), CALIBRATION).labels, [[0.1, 0.3, 0.6]])
+    np.testing.assert_allclose(
+        of_problems(np.log(np.array([[1, 9, 36]], np.float32)), CALIBRATION).labels, [[0.1, 0.3, 0.6]]
+    )
     np.testing.assert_allclose(of_leaf(4 * np.log(np.array([3], np.float32)), CALIBRATION), [0.75], rtol=1e-6)
 
 

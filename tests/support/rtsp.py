@@ -35,13 +35,15 @@ def encoded(count, size):
 
 
 class RtspCamera(socketserver.ThreadingTCPServer):
-    """Serves `frames` frames at `fps`, then hangs up; `sent` of them so far."""
+    """Serves `frames` frames at `fps`, then hangs up; `sent` of them so far. Of the `damaged` ones most is missing."""
 
     daemon_threads = True
 
-    def __init__(self, frames, fps, size=(160, 120)):
+    def __init__(self, frames, fps, size=(160, 120), damaged=()):
         super().__init__(("127.0.0.1", 0), Connection)
-        self.frames, self.fps, self.sent = encoded(frames, size), fps, 0
+        self.frames, self.fps, self.sent, self.visits = encoded(frames, size), fps, 0, 0
+        for number in damaged:
+            self.frames[number][-1] = self.frames[number][-1][:100] + bytes(200)
         self.url = f"rtsp://{CREDENTIALS}@127.0.0.1:{self.server_address[1]}/stream"
 
     def __enter__(self):
@@ -86,10 +88,13 @@ class Connection(socketserver.StreamRequestHandler):
     def play(self):
         """Each NAL unit in one RTP packet (RFC 6184), framed as RFC 2326, section 10.12, says."""
         camera, numbers = self.server, itertools.count()
+        camera.visits += 1
         for number, units in enumerate(camera.frames):
             for unit in units:
                 marker = 0x80 if unit is units[-1] else 0
-                rtp = struct.pack(">BBHII", 0x80, marker | 96, next(numbers), number * 90000 // camera.fps, 1) + unit
+                rtp = (
+                    struct.pack(">BBHII", 0x80, marker | 96, next(numbers), int(number * 90000 / camera.fps), 1) + unit
+                )
                 self.wfile.write(struct.pack(">cBH", b"$", 0, len(rtp)) + rtp)
             camera.sent = number + 1
             time.sleep(1 / camera.fps)

@@ -2,6 +2,8 @@ import pytest
 
 from producer_api.ingestion.cut import Crop, Tiles
 from producer_api.ingestion.feed import Feed, load
+from producer_api.ingestion.settings import IngestSettings
+from producer_api.ingestion.source import open_source
 from schemas.errors import ConfigurationError
 
 
@@ -26,6 +28,34 @@ def test_the_title_hides_the_password():
     assert feed.title == "roof (rtsp://10.0.0.7:554/main?channel=1)"
 
 
+def test_an_address_takes_its_password_from_the_environment_and_never_shows_it(monkeypatch):
+    monkeypatch.setenv("ROOF_PASSWORD", "secret")
+    feed = Feed.of(source=" rtsp://user:$ROOF_PASSWORD@10.0.0.7/main ", camera="roof")
+    assert feed.source == "rtsp://user:secret@10.0.0.7/main"
+    assert "secret" not in f"{feed!r} {feed} {feed.title}"
+
+
+def test_a_camera_is_the_same_source_with_another_password():
+    one, other = (Feed.of(source=f"rtsp://{who}10.0.0.7/main", camera="roof") for who in ("user:secret@", ""))
+    assert one.hash == other.hash
+    assert one.hash != Feed.of(source="rtsp://10.0.0.7/other", camera="roof").hash
+
+
+@pytest.mark.parametrize("rest", ["secret@[10.0.0.7/main", "secret/1@10.0.0.7/main", "secret?@10.0.0.7", "secret"])
+def test_an_address_that_is_none_is_not_repeated(rest):
+    with pytest.raises(ConfigurationError, match=r"this is no address.*%2F") as failed:
+        Feed.of(source=f"rtsp://user:{rest}", camera="roof")
+    assert "secret" not in failed.value.advice
+
+
+@pytest.mark.parametrize("source", ["rstp://user:secret@10.0.0.7/main", "user:secret@10.0.0.7/main"])
+def test_what_is_neither_path_nor_address_shows_no_password(source):
+    with pytest.raises(ConfigurationError) as failed:
+        open_source(Feed.of(source=source, camera="roof"), IngestSettings(), None, patient=False)
+    assert "secret" not in failed.value.advice
+    assert "10.0.0.7/main" in failed.value.advice
+
+
 def test_a_folder_is_the_same_source_from_any_directory(tmp_path, monkeypatch):
     (tmp_path / "a").mkdir()
     absolute = Feed.of(source=str(tmp_path / "a"), unordered=True)
@@ -34,7 +64,7 @@ def test_a_folder_is_the_same_source_from_any_directory(tmp_path, monkeypatch):
 
 
 def test_feeds_from_a_file(tmp_path, monkeypatch):
-    monkeypatch.setenv("ROOF_PASSWORD", "secret")
+    monkeypatch.setenv("ROOF_PASSWORD", "secret$HOME")  # a password may hold a dollar sign
     path = tmp_path / "cameras.toml"
     path.write_text(
         """
@@ -52,7 +82,7 @@ def test_feeds_from_a_file(tmp_path, monkeypatch):
         """
     )
     roof, folder = load(path)
-    assert roof.source == "rtsp://user:secret@10.0.0.7/main"
+    assert roof.source == "rtsp://user:secret$HOME@10.0.0.7/main"
     assert (roof.fps, roof.crop, roof.tiles) == (0.5, Crop(0, 0, 640, 480), Tiles(4, 3))
     assert folder.watch
     assert folder.camera_from_folder

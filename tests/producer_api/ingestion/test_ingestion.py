@@ -15,6 +15,7 @@ from limits import lower_limit, restore_limit
 from mjpeg import MjpegCamera
 from photographs import fill, jpeg
 from PIL import Image
+from recordings import record, scene
 
 from ops.embedded import Embedded
 from ops.settings import TopicSettings
@@ -323,3 +324,19 @@ def until(true, seconds=30):
     while not true():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.broker
+def test_the_exit_status_says_whether_a_recording_was_whole(settings, camera, tmp_path):
+    data = record(tmp_path / "a.mkv", [scene(number) for number in range(40)]).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(data[: len(data) // 2])
+    environment = os.environ | {"KAFKA": settings.kafka}
+    done = {}
+    for name in ("a.mkv", "cut.mkv"):
+        command = [sys.executable, "-m", "ops.leaf", "ingest", str(tmp_path / name), "--camera", camera, "--no-pace"]
+        done[name] = subprocess.run(
+            [*command, "--json"], env=environment, cwd=ROOT, capture_output=True, text=True, check=False
+        )
+    assert (done["a.mkv"].returncode, json.loads(done["a.mkv"].stdout)["sent"]) == (0, 40)
+    assert done["cut.mkv"].returncode == 3
+    assert "cut short" in done["cut.mkv"].stdout

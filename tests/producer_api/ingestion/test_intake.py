@@ -9,6 +9,7 @@ from producer_api.ingestion.intake import Intake
 from producer_api.ingestion.settings import IngestSettings
 from producer_api.ingestion.source import Source
 from producer_api.ingestion.summary import Summary
+from schemas.errors import TruncatedImageError
 
 SEVERAL = {"alone": False}
 
@@ -30,7 +31,7 @@ class Publisher:
 
 
 def take_in(source, publisher, summary, camera, *, named=None, **options):
-    feed = Feed.of(source=f"http://{camera}/", camera=camera, **options)
+    feed = Feed.of(source=f"http://user:secret@{camera}/", camera=camera, **options)
     Intake(feed, IngestSettings(), publisher, None, summary, threading.Event(), **(named or {})).run(source)
 
 
@@ -51,3 +52,19 @@ def test_of_several_feeds_a_good_picture_hides_no_bad_one_of_the_same_name():
     take_in(Source(frames(lambda: b"junk", ["1.jpg"])), Publisher(), summary, "roof", named=SEVERAL)
     take_in(Source(frames(lambda: picture(1), ["1.jpg"])), Publisher(), summary, "door", named=SEVERAL)
     assert [bad["name"] for bad in summary.bad_files] == ["roof (http://roof/): 1.jpg"]
+
+
+def test_a_cameras_faulty_frames_are_counted_not_kept(caplog):
+    summary = Summary()
+
+    def broken():
+        msg = "it is damaged"
+        raise TruncatedImageError(msg)
+
+    source = Source(frames(broken, map(str, range(20))), live=True)
+    take_in(source, Publisher(), summary, "roof")
+    assert summary.bad_files == [
+        {"name": "roof (http://roof/)", "reason": "20 frames, the last one: it is damaged"},
+    ]
+    assert [record.args[1] for record in caplog.records] == [1, 2, 4, 8, 16]
+    assert "secret" not in caplog.text + summary.as_text()

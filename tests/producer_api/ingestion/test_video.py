@@ -11,7 +11,9 @@ from rtsp import RtspCamera
 
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.settings import IngestSettings
-from producer_api.ingestion.video import Sampler, expected_frames, live, open_video, video
+from producer_api.ingestion.timeline import Sampler
+from producer_api.ingestion.video import live, video
+from producer_api.ingestion.video_file import expected_frames, open_video
 from schemas.errors import ConfigurationError, TruncatedImageError
 
 SETTINGS = IngestSettings(camera_timeout_seconds=2, reconnect_seconds=1)
@@ -123,6 +125,41 @@ def test_an_rtsp_camera_that_does_not_know_us(caplog):
         with pytest.raises(ConfigurationError, match="authorization failed") as told:
             next(live(feed, SETTINGS, threading.Event(), patient=False))
     assert "guess" not in caplog.text + str(told.value)
+
+
+def test_a_damaged_rtsp_frame_costs_no_connection():
+    with RtspCamera(frames=60, fps=50, damaged=(10, 20, 30)) as camera:
+        feed = Feed.of(source=camera.url, camera="roof")
+        found = list(islice(live(feed, SETTINGS, threading.Event(), patient=False), 50))
+        assert camera.visits == 1
+    reasons = []
+    for frame in found:
+        try:
+            frame.load()
+        except TruncatedImageError as error:
+            reasons.append(str(error))
+    assert 1 <= len(reasons) <= 3
+    assert all("frame can't be decoded" in reason for reason in reasons)
+
+
+def test_an_rtsp_camera_whose_address_is_all_secrets(caplog, capfd):
+    with RtspCamera(frames=1, fps=25) as camera:
+        address = camera.url.replace("secret", "other%2Fsecret").replace("stream", "KEYsecret1234567890?token=secret")
+        feed = Feed.of(source=address, camera="roof")
+        with pytest.raises(ConfigurationError) as failed:
+            next(live(feed, SETTINGS, threading.Event(), patient=False))
+    assert "cret" not in caplog.text + failed.value.advice + "".join(capfd.readouterr()) + repr(feed)
+    assert failed.value.__cause__ is None
+
+
+def test_a_silent_rtsp_camera_is_left(caplog):
+    with RtspCamera(frames=3, fps=0.3) as camera:
+        feed = Feed.of(source=camera.url, camera="roof")
+        settings = SETTINGS.model_copy(update={"camera_timeout_seconds": 1})
+        assert len(list(islice(live(feed, settings, threading.Event(), patient=False), 2))) == 2
+        assert camera.visits == 2
+    assert "silent for too long" in caplog.text
+    assert "secret" not in caplog.text
 
 
 def test_a_camera_that_hangs_up_is_called_again(caplog):
