@@ -15,6 +15,7 @@ from schemas.errors import ImageTooLargeError, TruncatedImageError
 from schemas.normalisation import MAX_UPLOAD_BYTES
 
 MAX_BOUNDARY_BYTES: Final = 70
+FORM_TYPE: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
     r'multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE
 )
@@ -53,8 +54,11 @@ def boundary(content_type: str) -> bytes:
     found = _BOUNDARY.match(content_type)
     text = (found[1] or found[2]) if found else ""
     if not 0 < len(text) <= MAX_BOUNDARY_BYTES:
-        said = content_type.partition(";")[0] or "of no Content-Type"
-        raise RequestError(f"the body is {said}, not multipart/form-data with a boundary", _HOW)
+        said = content_type.partition(";")[0].strip() or "of no Content-Type"
+        if said.lower() == FORM_TYPE:
+            msg = f"the Content-Type names no boundary of 1 to {MAX_BOUNDARY_BYTES} characters"
+            raise RequestError(msg, "Let your HTTP library write that header: it knows the boundary.")
+        raise RequestError(f"the body is {said}, not {FORM_TYPE}", _HOW)
     return text.encode("latin-1")
 
 
