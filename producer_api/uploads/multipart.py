@@ -16,10 +16,9 @@ from schemas.errors import ImageTooLargeError, TruncatedImageError
 from schemas.normalisation import MAX_UPLOAD_BYTES
 
 MAX_BOUNDARY_BYTES: Final = 70
-SLICE_BYTES: Final = 16 * 1024
-"""Of a body that may hold many small parts: so much is parsed before other requests get their turn."""
-MANY_PARTS: Final = 16
-"""Of one slice."""
+TURN: Final = 50
+"""Parts after which other requests have their turn: 1 ms; a chunk may hold thousands of tiny ones."""
+FORM_TYPE: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
     r'multipart/form-data\s*;(?:.*;)?\s*boundary\s*=\s*(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE
 )
@@ -33,17 +32,17 @@ async def parts(request: Request, limit: int) -> AsyncIterator[Part]:
 
     Raises RequestError, ImageTooLargeError for a body of more than `limit` bytes, TruncatedImageError.
     """
-    parser, more, received = Parser(boundary(request.headers.get("content-type", ""))), True, 0
+    parser, more = Parser(boundary(request.headers.get("content-type", ""))), True
+    received = count = 0
     while more:
         chunk, more = await receive(request)
         received += len(chunk)
         if received > limit:
             raise too_large(limit)
-        for start in range(0, len(chunk), SLICE_BYTES):
-            found = list(parser.feed(chunk[start : start + SLICE_BYTES]))
-            for part in found:
-                yield part
-            if len(found) > MANY_PARTS:
+        for part in parser.feed(chunk):
+            yield part
+            count += 1
+            if count % TURN == 0:
                 await asyncio.sleep(0)
     parser.close()
 
@@ -62,8 +61,11 @@ def boundary(content_type: str) -> bytes:
     found = _BOUNDARY.match(content_type)
     text = (found[1] or found[2]) if found else ""
     if not 0 < len(text) <= MAX_BOUNDARY_BYTES:
-        said = content_type.partition(";")[0] or "of no Content-Type"
-        raise RequestError(f"the body is {said}, not multipart/form-data with a boundary", _HOW)
+        said = content_type.partition(";")[0].strip() or "of no Content-Type"
+        if said.lower() == FORM_TYPE:
+            msg = f"the Content-Type names no boundary of 1 to {MAX_BOUNDARY_BYTES} characters"
+            raise RequestError(msg, "Let your HTTP library write that header: it knows the boundary.")
+        raise RequestError(f"the body is {said}, not {FORM_TYPE}", _HOW)
     return text.encode("latin-1")
 
 

@@ -269,3 +269,19 @@ async def test_a_task_id_is_no_batch_id(client, ids):
     assert (await client.get("/batch/nonsense")).status_code == 404
     odd = ids.seal.sign(bytes([4]) + b"x" * 27)
     assert (await client.get(f"/batch/{odd}")).status_code == 404
+
+
+async def test_thousands_of_tiny_parts_let_others_have_their_turn(client):
+    turns, done = 0, asyncio.Event()
+
+    async def other() -> None:
+        nonlocal turns
+        while not done.is_set():
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(other())
+    await client.post("/predict/batch", **form(*[("x", b"y")] * 5000))  # in one chunk
+    done.set()
+    await beside
+    assert turns > 50

@@ -200,6 +200,13 @@ async def test_a_body_of_another_type_is_named(client, jpeg, kind):
     assert kind.partition(";")[0] in wrong(await post(client, form((FILE, jpeg)), kind))
 
 
+@pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data;"])
+async def test_a_content_type_written_by_hand_without_its_boundary_is_named(client, jpeg, kind):
+    answer = await post(client, form((FILE, jpeg)), kind)
+    assert "no boundary" in wrong(answer)
+    assert "library" in answer.json()["remedy"]
+
+
 async def test_a_compressed_body_is_named(client, jpeg):
     body = gzip.compress(form((FILE, jpeg)))
     assert "gzip" in wrong(await post(client, body, **{"Content-Encoding": "gzip"}))
