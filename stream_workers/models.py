@@ -193,7 +193,7 @@ class Registry:
     def _forget(self, name: str, version: str) -> None:
         """Let a refused version be tried again."""
         if self._refused.pop((name, version), None):
-            metrics.REFUSED.remove(name, version)
+            metrics.REFUSED.labels(name, version).set(0)
 
     def _names(self) -> list[str]:
         return sorted({path.parent.parent.name for path in self._directory.glob(f"*/*/{CARD_FILE}")})
