@@ -110,9 +110,11 @@ class Registry:
 
     async def try_again(self, name: str, version: str) -> None:
         """Load a version from its files as they are now, refused before or not. Raises ModelError with the reason."""
-        self._forget(name, version)
-        await asyncio.to_thread(ModelCard.load, self._directory / name / version)
-        await self.get(name, version)
+        if (name, version) in self._models:
+            await asyncio.to_thread(ModelCard.load, self._directory / name / version)
+        else:
+            self._forget(name, version)
+            await self.get(name, version)
 
     def loaded(self) -> list[ModelCard]:
         """Cards of what could serve at once."""
