@@ -17,7 +17,9 @@ LATENCY = Histogram(
     buckets=(0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300),
 )
 UNACKNOWLEDGED = Gauge("leaf_worker_unacknowledged_images", "Photographs read and not yet acknowledged")
-REFUSED = Gauge("leaf_worker_refused_models", "1 for each version that can't be served", ["model", "version"])
+REFUSED = Gauge(
+    "leaf_worker_refused_models", "1 while a version that was asked for can't be served", ["model", "version"]
+)
 OUTSIDE = Counter(
     "leaf_worker_outside_experiment_images_total",
     "Images answered outside their experiment, since their arm's version can't be served",

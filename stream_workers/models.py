@@ -110,9 +110,11 @@ class Registry:
 
     async def try_again(self, name: str, version: str) -> None:
         """Load a version from its files as they are now, refused before or not. Raises ModelError with the reason."""
-        self._forget(name, version)
-        await asyncio.to_thread(ModelCard.load, self._directory / name / version)
-        await self.get(name, version)
+        if (name, version) in self._models:
+            await asyncio.to_thread(ModelCard.load, self._directory / name / version)
+        else:
+            self._forget(name, version)
+            await self.get(name, version)
 
     def loaded(self) -> list[ModelCard]:
         """Cards of what could serve at once."""
@@ -193,7 +195,7 @@ class Registry:
     def _forget(self, name: str, version: str) -> None:
         """Let a refused version be tried again."""
         if self._refused.pop((name, version), None):
-            metrics.REFUSED.remove(name, version)
+            metrics.REFUSED.labels(name, version).set(0)
 
     def _names(self) -> list[str]:
         return sorted({path.parent.parent.name for path in self._directory.glob(f"*/*/{CARD_FILE}")})

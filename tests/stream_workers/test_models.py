@@ -15,6 +15,7 @@ from workers import PX, FlatEngine, write_model
 from schemas.card import ModelCard
 from schemas.errors import ConfigurationError, ModelError
 from stream_workers.engines import Outputs
+from stream_workers.metrics import REFUSED
 from stream_workers.models import Registry
 
 SHADES = range(4, 184, 8)
@@ -122,10 +123,13 @@ async def test_what_was_refused_is_tried_again_with_the_files_as_they_are_now(mo
             await registry.try_again("flat", "2")
     with pytest.raises(ModelError, match="does not exist"):
         await registry.try_again("flat", "3")
+    refused = REFUSED.labels("flat", "2")._value
+    assert refused.get() == 1
     write_model(models, version="2")
     write_model(models, version="3")
     for version in ("2", "3"):
         await registry.try_again("flat", version)
+        assert refused.get() == 0
         assert (await registry.get("flat", version)).card.version == version
 
 
