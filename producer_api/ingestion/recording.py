@@ -5,19 +5,23 @@ import logging
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import av
 from av.error import FFmpegError
 
+from producer_api.ingestion.cropping import cropping
 from producer_api.ingestion.feed import Feed
 from producer_api.ingestion.frame import Frame, capture_time
 from producer_api.ingestion.losses import Losses
 from producer_api.ingestion.rendering import render
 from producer_api.ingestion.timeline import Sampler, Timeline, step_of
 from producer_api.ingestion.video_file import (
+    MP4,
     RAW_RATE,
+    index_of,
     next_part,
     open_video,
     other_streams,
@@ -63,7 +67,7 @@ class Recording:
                         yield Frame(
                             name=f"{self._path.name}@{seconds:.3f}s",
                             camera=self._feed.camera,
-                            load=lambda decoded=decoded, aspect=part.aspect: render(decoded, aspect),  # type: ignore[misc]
+                            load=partial(render, decoded, part.aspect, part.cropping),
                             captured_at=_after(start, seconds),
                             digest=self._digest,
                         )
@@ -117,6 +121,9 @@ class _Part:
         self._stream = picture_stream(container)
         self.stream_ids: set[int] = {self._stream.id} | (before.stream_ids if before else set())
         self.aspect = self._stream.sample_aspect_ratio
+        path = Path(feed.source)
+        index = index_of(path, offset) if self.format == MP4 else b""
+        self.cropping = cropping(path, self.format, index, (self._stream.width, self._stream.height))
         self._step = step_of(self._stream, RAW_RATE)
         self._begin = before.end if before else 0.0
         self.end: float = self._begin

@@ -8,6 +8,7 @@ import numpy as np
 from av.error import FFmpegError
 from PIL import Image
 
+from producer_api.ingestion.cropping import WHOLE, Cropping
 from producer_api.ingestion.tone import BT709, BT2020, HLG, PQ, in_srgb
 from schemas.errors import ImageTooLargeError, NotAnImageError
 from schemas.imagefile import MAX_PIXELS
@@ -23,10 +24,10 @@ WIDEST_PIXEL: Final = 8
 """Pixels wider or narrower than this are a mistake in the file."""
 
 
-def render(frame: Any, pixel_aspect: Fraction | None = None) -> Image.Image:
+def render(frame: Any, pixel_aspect: Fraction | None = None, cropped: Cropping = WHOLE) -> Image.Image:
     """An upright sRGB picture with square pixels.
 
-    `pixel_aspect` is the width of a pixel divided by its height. Raises ImageError.
+    `pixel_aspect` is the width of a pixel divided by its height, `cropped` what the file hides. Raises ImageError.
     """
     if frame.width * frame.height > MAX_PIXELS:
         msg = f"the frame has {frame.width * frame.height / 1e6:.0f} megapixels"
@@ -34,6 +35,8 @@ def render(frame: Any, pixel_aspect: Fraction | None = None) -> Image.Image:
     image = in_srgb(_rgb(frame), frame.color_trc, frame.color_primaries)
     if frame.interlaced_frame and image.height > 1:
         image = _one_field(image)
+    if cropped != WHOLE and (box := cropped.box(image.size)):
+        image = image.crop(box)
     return _turned(_square(image, pixel_aspect), _display_matrix(frame))
 
 

@@ -21,7 +21,7 @@ TEXT_ART: Final = {"tty", "bin", "xbin", "adf", "idf"}
 """What FFmpeg takes any text for."""
 _WITH_LENGTH: Final = {"matroska,webm", "mov,mp4,m4a,3gp,3g2,mj2", "flv", "asf"}
 """Formats whose header states how long the recording is; of others FFmpeg guesses it from the file's size."""
-_MP4: Final = "mov,mp4,m4a,3gp,3g2,mj2"
+MP4: Final = "mov,mp4,m4a,3gp,3g2,mj2"
 _GIVE: Final = "Give a folder, a zip, a video file or a camera's address."
 
 
@@ -96,7 +96,7 @@ def next_part(path: Path, format_name: str, begin: int, position: int) -> int | 
     files to each other; in MPEG-TS the pictures may also go on as another stream.
     """
     size = path.stat().st_size
-    if format_name == _MP4:
+    if format_name == MP4:
         starts = [start for start, kind in _boxes(path, begin) if kind == b"ftyp" and start > begin]
         return starts[0] if starts else None
     if format_name == "flv" and position < size:
@@ -106,6 +106,17 @@ def next_part(path: Path, format_name: str, begin: int, position: int) -> int | 
     if format_name == "mpegts" and begin <= position < size - 188:
         return position + 188
     return None
+
+
+def index_of(path: Path, begin: int) -> bytes:
+    """The first `moov` box of an MP4 from this byte on; empty without one."""
+    boxes = list(_boxes(path, begin))
+    start = next((start for start, kind in boxes if kind == b"moov"), None)
+    if start is None:
+        return b""
+    with path.open("rb") as file:
+        file.seek(start)
+        return file.read(min((after for after, _ in boxes if after > start), default=path.stat().st_size) - start)
 
 
 def _videos(container: Any) -> list[Any]:

@@ -87,6 +87,45 @@ def test_untagged_hd_is_bt709(tmp_path, size):
     assert near(shown(tmp_path / "a.mp4", plain(LEAF, size=size, matrix=BT709)), GREEN)
 
 
+def inside(data, path, box):
+    """An MP4's bytes, whose index is at the end, with this box at the end of the one at `path`."""
+    changed, start, end = bytearray(data), 0, len(data)
+    for name in path:
+        at = data.index(name, start, end) - 4
+        length = int.from_bytes(data[at : at + 4])
+        changed[at : at + 4] = (length + len(box)).to_bytes(4)
+        start, end = at + 8, at + length
+    return bytes(changed[:end] + box + changed[end:])
+
+
+def test_what_an_mp4_hides_at_the_sides(tmp_path):
+    """A clean aperture of 100 x 80 pixels whose middle is 10 right of and 5 above the picture's."""
+    numbers = (100, 1, 80, 1, 10, 1, -5, 1)
+    box = b"\x00\x00\x00\x28clap" + b"".join(number.to_bytes(4, signed=True) for number in numbers)
+    data = record(tmp_path / "a.mp4", [scene()] * 2).read_bytes()
+    tree = (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1")
+    (tmp_path / "b.mp4").write_bytes(inside(data, tree, box))
+    (whole, _), (image, _) = (Ingested(tmp_path / name).images for name in ("a.mp4", "b.mp4"))
+    assert whole.size == (160, 120)
+    assert image.size == (100, 80)
+    assert near(np.asarray(image).astype(int), np.asarray(whole.crop((40, 15, 140, 95))).astype(int))
+
+
+def test_what_a_matroska_file_hides_at_the_sides(tmp_path):
+    data = bytearray(record(tmp_path / "a.mkv", [scene()] * 2).read_bytes())
+    video = data.index(b"\xe0\x8a\xb0")
+    space = data.index(b"\xec\x01", video)  # 11 bytes of nothing, of which 3 stay
+    fields, after = data[video + 2 : video + 2 + (data[video + 1] & 0x7F)], video + 2 + (data[video + 1] & 0x7F)
+    hidden = b"\x54\xcc\x81\x0a\x54\xbb\x81\x14"
+    data[video : space + 11] = (
+        bytes([0xE0, 0x80 | len(fields + hidden)]) + fields + hidden + data[after:space] + b"\xec\x81\x00"
+    )
+    (tmp_path / "b.mkv").write_bytes(data)
+    (whole, _), (image, _) = (Ingested(tmp_path / name).images for name in ("a.mkv", "b.mkv"))
+    assert image.size == (150, 100)
+    assert near(np.asarray(image).astype(int), np.asarray(whole.crop((10, 20, 160, 120))).astype(int))
+
+
 def test_untagged_sd_is_bt601(tmp_path):
     assert near(shown(tmp_path / "a.mp4", plain(LEAF, size=(720, 576), matrix=BT601)), GREEN)
 
