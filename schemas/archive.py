@@ -3,6 +3,7 @@
 import io
 import re
 import struct
+import weakref
 import zipfile
 import zlib
 from bisect import bisect_left
@@ -103,6 +104,7 @@ def in_archive(source: Path) -> list[StoredFile]:
         start, end, names = _central_directory(file)
         patched = _Patched(file, start, end)
         archive = zipfile.ZipFile(patched)
+        weakref.finalize(archive, file.close)  # once nobody holds one of its files any more
         patched.flags = sorted(info.header_offset + 7 for info in archive.infolist())
         if len(archive.infolist()) != len(names):
             msg = "its list of files is damaged"
