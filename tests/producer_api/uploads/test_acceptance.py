@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka.errors import (
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -195,6 +196,19 @@ async def test_where_the_limit_is_not_told_a_record_refused_again_is_too_large(a
     acceptance = await connected(accepting(*(Producer(MessageSizeTooLargeError()) for _ in range(4))))
     with pytest.raises(EventTooLargeError, match="does not take that"):
         await acceptance.accept(IMAGES, ENVELOPE)
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), ValueError("a bug")])
+async def test_a_start_that_fails_is_tried_again_whatever_it_was(accepting, monkeypatch, error):
+    class Failing(Producer):
+        async def start(self):
+            raise error
+
+    monkeypatch.setattr(producers, "RECONNECT_SECONDS", 0)
+    failing = [Failing(None), Failing(None)]
+    acceptance = await connected(accepting(*failing, Producer("acknowledged")))
+    await acceptance.accept(IMAGES, ENVELOPE)
+    assert [producer.stopped for producer in failing] == [1, 1]
 
 
 async def test_says_once_that_it_is_away_and_once_that_it_is_back(accepting, caplog):
