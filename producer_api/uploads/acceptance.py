@@ -38,7 +38,7 @@ REFUSED: Final = (
 )
 """What says that the record is not stored, and that this producer can't store it."""
 ATTEMPTS: Final = 3
-"""One, one after a neighbour in its batch was refused, one after the limit was changed just then."""
+"""One, one after a neighbour in its batch was refused, one after a newcomer joined that."""
 LIMIT_SECONDS: Final = 1
 """A limit that was read longer ago is read again before anything is refused because of it."""
 
@@ -67,6 +67,7 @@ class Acceptance:
         self._deadline = deadline_seconds
         self._outage = Outage(log, "confirming uploads")
         self._limits = Limits(bootstrap)
+        self._alone = asyncio.Lock()
         make = aiokafka_producer(bootstrap, deadline_seconds, linger_ms)
         self._producers = Producers(make, self._limits, self._outage)
 
@@ -89,23 +90,32 @@ class Acceptance:
             raise self._not_confirmed("Kafka has not been reached yet")
         began = time.monotonic()
         size, until = envelope.record_bytes, asyncio.get_running_loop().time() + self._deadline
-        refusal: KafkaError | None = None
-        for _ in range(ATTEMPTS):
-            await self._check(topic, size, refusal)
-            refusal = await self._try(topic, envelope, until)
-            if refusal is None:
-                CONFIRM_SECONDS.observe(time.monotonic() - began)
-                self._outage.ended()
-                return
-        if isinstance(refusal, TOO_LARGE):
-            raise EventTooLargeError(topic.name, size)
-        raise self._not_confirmed(f"Kafka refused it: {type(refusal).__name__}") from refusal
+        await self._check(topic, size)
+        if refusal := await self._try(topic, envelope, until):
+            async with self._alone:  # so that what is refused again is not refused because of its neighbours
+                await self._try_again(topic, envelope, until, refusal)
+        CONFIRM_SECONDS.observe(time.monotonic() - began)
+        self._outage.ended()
 
-    async def _check(self, topic: Topic, size: int, refusal: KafkaError | None) -> None:
+    async def _try_again(self, topic: Topic, envelope: Envelope, until: float, refusal: KafkaError) -> None:
+        """Send by itself what the broker refused together with others. Raises as `accept` does."""
+        size, again = envelope.record_bytes, refusal
+        for _ in range(ATTEMPTS - 1):
+            if isinstance(again, TOO_LARGE):
+                await self._limits.refresh(time.monotonic())
+            await self._check(topic, size)
+            found = await self._try(topic, envelope, until)
+            if found is None:
+                return
+            again = found
+        if isinstance(again, TOO_LARGE):
+            self._limits.learn(topic, size)
+            raise EventTooLargeError(topic.name, size)
+        raise self._not_confirmed(f"Kafka refused it: {type(again).__name__}") from again
+
+    async def _check(self, topic: Topic, size: int) -> None:
         """Raise EventTooLargeError for what the topic does not take."""
-        if isinstance(refusal, TOO_LARGE):
-            await self._limits.refresh(time.monotonic())
-        elif size > self._limits.of(topic):
+        if size > self._limits.of(topic):
             await self._limits.refresh(time.monotonic() - LIMIT_SECONDS)
         if size > (limit := self._limits.of(topic)):
             raise EventTooLargeError(topic.name, size, limit)

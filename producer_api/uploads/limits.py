@@ -17,24 +17,33 @@ log = logging.getLogger(__name__)
 
 CLIENT_BYTES: Final = 4 * 1024 * 1024
 """What the producer itself takes."""
+LEARNED_SECONDS: Final = 60
 REQUEST_MS: Final = 3000
 
 
 class Limits:
     """`max.message.bytes` of the topics that the API writes, as last read; an operator may change it at any time.
 
-    Where the broker does not say (the embedded one, or no right to ask), only the producer's own limit is known.
+    Where the broker does not say (the embedded one, or no right to ask), only the producer's own limit is known, and
+    for a minute what was refused.
     """
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
         self._known: Mapping[str, int] = {}
+        self._learned: dict[str, tuple[int, float]] = {}
         self._read_at = -math.inf
         self._lock = asyncio.Lock()
 
     def of(self, topic: Topic) -> int:
         """Bytes of the largest record."""
-        return min(CLIENT_BYTES, self._known.get(topic.name, CLIENT_BYTES))
+        learned, until = self._learned.get(topic.name, (CLIENT_BYTES, 0))
+        limit = self._known.get(topic.name) or (learned if time.monotonic() < until else CLIENT_BYTES)
+        return min(CLIENT_BYTES, limit)
+
+    def learn(self, topic: Topic, refused: int) -> None:
+        """Note that the broker refused a record of this many bytes by itself."""
+        self._learned[topic.name] = refused - 1, time.monotonic() + LEARNED_SECONDS
 
     @property
     def smallest(self) -> int:

@@ -257,13 +257,24 @@ def bombs() -> list[bytes]:
     return [segments, tables, stuffed, chunks] * 3
 
 
+def loop_seconds(api: Api) -> float:
+    """CPU time of the thread in which the event loop runs."""
+    assert api.pid
+    fields = Path(f"/proc/{api.pid}/task/{api.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @pytest.mark.slow
 def test_health_is_answered_while_damaged_files_and_bombs_arrive(addresses, var):
-    """Beside an idle process, which says how long an answer takes on this machine just then."""
+    """A slow answer counts where the event loop itself worked meanwhile: the machine is busy with other things too.
+
+    An idle process says how long an answer takes on this machine just then.
+    """
     apis = [Api(*addresses, var, LEAF_API_MAX_BACKLOG_SECONDS="1e6") for _ in range(2)]
     loaded, idle = apis
     files = iter([data for _, data in mutated(400)] + bombs() + [data for _, data in mutated(400, seed=20)])
     taking, statuses, seconds = threading.Lock(), Counter[int](), {api: list[float]() for api in apis}
+    blocked = list[float]()
 
     def upload() -> None:
         while True:
@@ -283,18 +294,18 @@ def test_health_is_answered_while_damaged_files_and_bombs_arrive(addresses, var)
         with httpx.Client(timeout=30) as client:
             while not all(done.done() for done in uploads):
                 for api in apis:
-                    began = time.monotonic()
+                    began, worked = time.monotonic(), loop_seconds(api)
                     assert client.get(f"{api.url}/healthz").is_success
                     seconds[api].append(time.monotonic() - began)
+                    if api is loaded:
+                        blocked.append(min(seconds[api][-1], loop_seconds(api) - worked))
                 time.sleep(0.005)
         for done in uploads:
             done.result()
     assert statuses.keys() <= {202, 413, 415, 422}, statuses
     assert statuses[413] >= 9
-    ordered = {api: sorted(each) for api, each in seconds.items()}
-    p99 = {api: each[len(each) * 99 // 100] for api, each in ordered.items()}
-    assert p99[loaded] <= 0.05 + 2 * p99[idle], p99
-    assert ordered[loaded][-1] <= 1 + 2 * ordered[idle][-1]
+    assert sorted(blocked)[len(blocked) * 99 // 100] <= 0.05
+    assert max(seconds[loaded]) <= 2 + 2 * max(seconds[idle])
 
 
 def test_uploads_are_refused_while_the_workers_are_too_far_behind(addresses, var, jpeg):

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiokafka.errors import (
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     MessageSizeTooLargeError,
@@ -61,6 +62,32 @@ class Producer:
         return future
 
 
+class Batching(Producer):
+    """As aiokafka does: what is sent in one turn is a batch; one that is refused costs the producer its sequence."""
+
+    def __init__(self, limit):
+        super().__init__(None)
+        self.limit, self.batch, self.lost = limit, [], False
+
+    async def send(self, _topic, value, _key, headers):
+        self.sent += 1
+        loop = asyncio.get_running_loop()
+        if not self.batch:
+            loop.call_later(0.01, self.flush)
+        self.batch.append((value, loop.create_future()))
+        return self.batch[-1][1]
+
+    def flush(self):
+        batch, self.batch = self.batch, []
+        too_large = sum(len(value) for value, _ in batch) > self.limit
+        for _, future in batch:
+            if self.lost or too_large:
+                future.set_exception(OutOfOrderSequenceNumber() if self.lost else MessageSizeTooLargeError())
+            else:
+                future.set_result("acknowledged")
+        self.lost = self.lost or too_large
+
+
 class Limits:
     """Of a broker whose limit changes when it is read."""
 
@@ -74,6 +101,9 @@ class Limits:
     @property
     def smallest(self):
         return self.limits[0]
+
+    def learn(self, _topic, refused):
+        self.limits[0] = refused - 1
 
     async def refresh(self, since):
         self.read += 1
@@ -195,6 +225,31 @@ async def test_where_the_limit_is_not_told_a_record_refused_again_is_too_large(a
     acceptance = await connected(accepting(*(Producer(MessageSizeTooLargeError()) for _ in range(4))))
     with pytest.raises(EventTooLargeError, match="does not take that"):
         await acceptance.accept(IMAGES, ENVELOPE)
+    with pytest.raises(EventTooLargeError, match=r"max\.message\.bytes"):  # and no producer is left to break
+        await acceptance.accept(IMAGES, ENVELOPE)
+
+
+@pytest.mark.parametrize("error", [KafkaConnectionError(), ValueError("a bug")])
+async def test_a_start_that_fails_is_tried_again_whatever_it_was(accepting, monkeypatch, error):
+    class Failing(Producer):
+        async def start(self):
+            raise error
+
+    monkeypatch.setattr(producers, "RECONNECT_SECONDS", 0)
+    failing = [Failing(None), Failing(None)]
+    acceptance = await connected(accepting(*failing, Producer("acknowledged")))
+    await acceptance.accept(IMAGES, ENVELOPE)
+    assert [producer.stopped for producer in failing] == [1, 1]
+
+
+async def test_where_the_limit_is_not_told_neighbours_of_a_large_record_are_stored(accepting):
+    acceptance = await connected(accepting(*(Batching(5000) for _ in range(20))))
+    sizes = [9000, 10, 20, 8000, 30, *range(40, 60)]
+    sent = (acceptance.accept(IMAGES, envelope(size)) for size in sizes)
+    outcomes = await asyncio.gather(*sent, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome] == [EventTooLargeError] * 2
+    assert outcomes[0]
+    assert outcomes[3]
 
 
 async def test_says_once_that_it_is_away_and_once_that_it_is_back(accepting, caplog):

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
+from aiokafka.errors import TopicAuthorizationFailedError
 
 from producer_api.uploads.acceptance import LIMIT_SECONDS, Acceptance
 from producer_api.uploads.limits import CLIENT_BYTES, Limits
@@ -68,6 +69,27 @@ async def test_a_refused_record_costs_nobody_else_anything(topics, acceptance):
     stored = Counter(ImageEvent.read(m.key(), m.value(), m.headers()).id for m in records)
     wanted = {event(number, 0).id for number in range(len(sizes) + 1) if number not in said} | {event(100, 0).id}
     assert stored == dict.fromkeys(wanted, 1)
+
+
+@pytest.fixture
+def denied(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def read(_limits: Limits) -> dict[str, int]:
+        raise TopicAuthorizationFailedError
+
+    monkeypatch.setattr(Limits, "_read", read)
+
+
+@pytest.mark.usefixtures("limited", "denied")
+async def test_without_the_right_to_read_the_limit_the_small_are_stored_and_the_large_refused_once(acceptance, caplog):
+    await until(lambda: acceptance.connected)
+    sizes = [30_000, 1000, 1500, 25_000, 2000]
+    sent = (acceptance.accept(IMAGES, event(number, size).envelope()) for number, size in enumerate(sizes))
+    outcomes = await asyncio.gather(*sent, return_exceptions=True)
+    refusals = {number: type(outcome) for number, outcome in enumerate(outcomes) if outcome}
+    assert refusals == dict.fromkeys((0, 3), EventTooLargeError)
+    caplog.clear()
+    assert await refused(acceptance, event(9, 30_000))
+    assert "replaced" not in caplog.text
 
 
 @pytest.mark.usefixtures("limited")
