@@ -195,6 +195,17 @@ def test_sound_alone_is_no_video(tmp_path, cover):
         Ingested(tmp_path / "a.flac")
 
 
+def test_a_stream_that_nobody_can_decode_costs_nothing(made, tmp_path):
+    """Its end is not taken for the end of the pictures."""
+    first, name, second = (
+        remux(made("mkv"), tmp_path / "two.mkv", streams=2).read_bytes().rpartition(b"V_MPEG4/ISO/AVC")
+    )
+    (tmp_path / "a.mkv").write_bytes(first + name.replace(b"AVC", b"XYZ") + second)
+    seen = Ingested(tmp_path / "a.mkv")
+    assert len(seen.good) == 40
+    assert list(seen.bad) == ["a.mkv#stream=1"]
+
+
 def test_a_video_without_pictures_says_so(made, tmp_path):
     data = bytearray(made("mp4").read_bytes())
     start, end = data.index(b"mdat") + 4, data.index(b"moov") - 4
