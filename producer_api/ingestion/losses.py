@@ -38,7 +38,7 @@ class Losses:
             return []
         why = reason or "what it builds on is missing"
         length = max(end, until or 0.0) - lost[0]
-        return [self.frame(f"@{lost[0]:.3f}s", f"{length:.3f} s of the video can't be decoded here: {why}")]
+        return [self.frame(f"@{max(0.0, lost[0]):.3f}s", f"{length:.3f} s of the video can't be decoded here: {why}")]
 
     def frame(self, place: str, reason: str) -> Frame:
         """A frame that can't be loaded for this reason."""

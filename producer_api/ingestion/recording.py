@@ -104,7 +104,8 @@ class _Other:
 
     def __init__(self, stream: Any) -> None:
         self.index, self.id, self.packets, self.position = stream.index, stream.id, 0, 0
-        size = f" of {stream.width} x {stream.height} pixels" if stream.width else ""
+        known = stream.codec_context is not None and stream.width
+        size = f" of {stream.width} x {stream.height} pixels" if known else ""
         self.reason = f"this further video{size} is not ingested: copy it into a file of its own"
 
 
@@ -189,10 +190,10 @@ class _Part:
             if packet.pts is not None and packet.time_base:
                 length = (packet.duration or 0) * packet.time_base or self._step
                 self._read_to = max(self._read_to, float(packet.pts * packet.time_base + length))
-            if packet.stream_index == self._stream.index:
+            if packet.stream.index == self._stream.index:  # the index of a packet that ends a stream is always 0
                 self.position = self.offset + packet.pos if packet.pos else self.position
                 yield packet
-            elif other := self._others.get(packet.stream_index):
+            elif other := self._others.get(packet.stream.index):
                 other.packets += 1
                 other.position = other.position or self.offset + (packet.pos or 0)
 

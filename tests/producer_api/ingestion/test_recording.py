@@ -158,6 +158,14 @@ def test_a_hole_is_named_with_its_length(made, tmp_path):
     assert lost == pytest.approx(4 - len(seen.good) / 10, abs=0.25)
 
 
+def test_a_recording_that_starts_in_the_middle_says_so(made, tmp_path):
+    """Without its first key frame, what comes until the next one can't be decoded."""
+    remux(made("mkv", g="40"), tmp_path / "a.mkv")  # Matroska's first packet has no time to decode it, and is left out
+    seen = Ingested(tmp_path / "a.mkv")
+    assert len(seen.good) < 39
+    assert any("what it builds on is missing" in reason or "decoded" in reason for reason in seen.bad.values())
+
+
 def test_sampled_only_what_was_wanted_and_is_lost_is_named(made, tmp_path):
     data = bytearray(made("mp4").read_bytes())
     start = data.index(b"mdat") + (data.index(b"moov") - data.index(b"mdat")) // 2
@@ -193,6 +201,16 @@ def test_sound_alone_is_no_video(tmp_path, cover):
         file.mux(stream.encode())
     with pytest.raises(ConfigurationError, match="has only a cover picture" if cover else "has no picture"):
         Ingested(tmp_path / "a.flac")
+
+
+def test_a_stream_that_nobody_can_decode_costs_nothing(made, tmp_path):
+    """Its end is not taken for the end of the pictures."""
+    data = remux(made("mp4", bf="0"), tmp_path / "two.mkv", streams=2).read_bytes()
+    first, name, second = data.rpartition(b"V_MPEG4/ISO/AVC")
+    (tmp_path / "a.mkv").write_bytes(first + name.replace(b"AVC", b"XYZ") + second)
+    seen = Ingested(tmp_path / "a.mkv")
+    assert len(seen.good) == 40
+    assert list(seen.bad) == ["a.mkv#stream=1"]
 
 
 def test_a_video_without_pictures_says_so(made, tmp_path):
