@@ -18,32 +18,44 @@ _REMEDY: Final = "Produce images as schemas.normalisation makes them."
 _LUMA: Final = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+LARGER: Final = 1.5
+"""Sides of the network's input that the decoder leaves at least, where the image has them, for a closer look."""
+
+
 class Decoded(NamedTuple):
-    """The centre square as uint8 RGB [px, px, 3], and the means drift is measured on."""
+    """The centre square of an image, uint8 RGB."""
 
     pixels: Pixels
+    """[px, px, 3]: the network's input."""
+    larger: Pixels
+    """[side, side, 3], side at most 2 px: the same before it was resized."""
     features: Features
+    """The means drift is measured on."""
 
 
 def decode(value: bytes, px: int) -> Decoded:
     """Decode a JPEG to its centre square, `px` pixels each side.
 
-    The JPEG decoder halves the picture while it stays at least that large (draft mode), box averaging takes it to
-    twice the size where it is still larger, and bilinear antialiased resampling does the rest. Raises
+    The JPEG decoder halves the picture while it stays at least half as large again (draft mode), box averaging takes it
+    to twice the size where it is still larger, and bilinear antialiased resampling does the rest. Raises
     NotAnImageError, TruncatedImageError or ImageTooLargeError.
     """
     try:
-        with _loaded(value, px) as image:
-            square = centre_square(image.convert("RGB"), px)
+        with _loaded(value, round(LARGER * px)) as image:
+            larger = centre_square(image.convert("RGB"), min(*image.size, 2 * px))
+            square = larger.resize((px, px), Image.Resampling.BILINEAR)
     except (OSError, SyntaxError, ValueError, IndexError) as error:
         msg = f"the JPEG can't be decoded: {error}"
         raise TruncatedImageError(msg, _REMEDY) from error
     pixels = np.asarray(square)
-    return Decoded(pixels, _features(pixels))
+    return Decoded(pixels, np.asarray(larger), _features(pixels))
 
 
 def _loaded(value: bytes, px: int) -> Image.Image:
-    """An event's JPEG as it is; what another producer made, within the budget of uploads and only if it is whole."""
+    """An event's JPEG, halved while it keeps px pixels a side.
+
+    What another producer made is read within the budget of uploads, and only if it is whole.
+    """
     size = baseline(value)
     if size and size.width * size.height <= MAX_PIXELS:
         image: Image.Image = Image.open(io.BytesIO(value), formats=("JPEG",))

@@ -106,9 +106,8 @@ class Diagnosis:
                 continue
             try:
                 for px in {model.card.preprocessing.px: None for _, model in photograph.models}:
-                    decoded = decode(photograph.image.jpeg, px)
-                    photograph.pixels[px] = decoded.pixels
-                    photograph.features = photograph.features or decoded.features
+                    photograph.decoded[px] = decode(photograph.image.jpeg, px)
+                    photograph.features = photograph.features or photograph.decoded[px].features
             except ImageError as error:
                 photograph.fail("unprocessable", error)
             except Exception as error:  # a decoder's own bug, on one picture, must not stop the others
@@ -124,7 +123,7 @@ class Diagnosis:
                     shares[model].append((photograph, variant))
         await asyncio.gather(*(self._compute(model, share) for model, share in shares.items()))
         for photograph in photographs:
-            photograph.pixels.clear()
+            photograph.decoded.clear()
 
     async def _compute(self, model: Model, share: list[tuple[Photograph, Variant]]) -> None:
         try:
@@ -148,7 +147,7 @@ class Diagnosis:
 
     async def _answer(self, model: Model, share: list[tuple[Photograph, Variant]]) -> None:
         px = model.card.preprocessing.px
-        outputs, milliseconds = await model.infer([photograph.pixels[px] for photograph, _ in share])
+        outputs, milliseconds = await model.infer([photograph.decoded[px] for photograph, _ in share])
         arms = [variant.arm for _, variant in share]
         made = answers(model.card, model.engine.name, arms, outputs, milliseconds)
         for (photograph, variant), answer in zip(share, made, strict=True):

@@ -17,8 +17,9 @@ from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import ConfigurationError, LeafError, ModelError
 from schemas.labels import LABELS
 from stream_workers import metrics
+from stream_workers.decoding import Decoded
 from stream_workers.engines import Engine, Outputs
-from stream_workers.engines.engine import Images, warm_up
+from stream_workers.engines.engine import warm_up
 
 log = logging.getLogger(__name__)
 
@@ -49,13 +50,16 @@ class Model:
     engine: Engine
     thread: ThreadPoolExecutor
 
-    async def infer(self, images: list[Images]) -> tuple[Outputs, float]:
-        """Compute images of [px, px, 3] in slices of the engine's ceiling; also returns the milliseconds it took."""
+    async def infer(self, images: list[Decoded]) -> tuple[Outputs, float]:
+        """Compute decoded images in slices of the engine's ceiling; also returns the milliseconds it took."""
         return await asyncio.get_running_loop().run_in_executor(self.thread, self._infer, images)
 
-    def _infer(self, images: list[Images]) -> tuple[Outputs, float]:
+    def _infer(self, images: list[Decoded]) -> tuple[Outputs, float]:
         start, ceiling = time.perf_counter(), self.engine.ceiling
-        slices = [self.engine.infer(np.stack(images[i : i + ceiling])) for i in range(0, len(images), ceiling)]
+        parts = [images[at : at + ceiling] for at in range(0, len(images), ceiling)]
+        slices = [
+            self.engine.infer(np.stack([one.pixels for one in part]), [one.larger for one in part]) for part in parts
+        ]
         joined = slices[0] if len(slices) == 1 else Outputs(*map(np.concatenate, zip(*slices, strict=True)))
         seconds = time.perf_counter() - start
         metrics.INFERENCE.labels(self.card.name, self.card.version, self.engine.name).observe(seconds)

@@ -13,7 +13,7 @@ from schemas.image import ImageEvent, ImageId
 from schemas.prediction import Answer, Failure, Features, Prediction, RunName, Source
 from schemas.topics import IMAGES
 from stream_workers.assignment import Assignment, Variant
-from stream_workers.decoding import Pixels
+from stream_workers.decoding import Decoded
 from stream_workers.models import Model
 
 LOG_APPEND_TIME: Final = 1
@@ -46,8 +46,8 @@ class Photograph:
     image: ImageEvent | None = None
     assignment: Assignment | None = None
     models: list[tuple[Variant, Model]] = field(default_factory=list)
-    pixels: dict[int, Pixels] = field(default_factory=dict)
-    """Side in pixels -> the decoded centre square of that size."""
+    decoded: dict[int, Decoded] = field(default_factory=dict)
+    """Side of a network's input in pixels -> the centre square for it."""
     features: Features | None = None
     answers: dict[str, Answer] = field(default_factory=dict)
     """Arm or shadow -> its answer."""
@@ -56,7 +56,7 @@ class Photograph:
     def fail(self, kind: Literal["unprocessable", "failed"], error: BaseException | str) -> None:
         """Give up: nothing more is computed."""
         self.failure = Failure(kind=kind, error=str(error)[:_MAX_ERROR_CHARS] or type(error).__name__)
-        self.pixels.clear()
+        self.decoded.clear()
 
     def prediction(self, topic_id: str, run: RunName | None = None) -> Prediction:
         """What the worker says of it."""

@@ -77,7 +77,8 @@ def serve(source: Path, engine: Engine, px: int, *, every: int = 1) -> Served:
     chosen = (item for index, item in enumerate(items) if index % every == 0)
     decoded_items = _decoded(chosen, px, bad)
     while batch := list(islice(decoded_items, engine.ceiling)):
-        outputs.append(engine.infer(np.stack([decoded.pixels for _, decoded in batch])))
+        pixels = np.stack([decoded.pixels for _, decoded in batch])
+        outputs.append(engine.infer(pixels, [decoded.larger for _, decoded in batch]))
         paths += [item.path for item, _ in batch]
         labels += [index_of(item.label) for item, _ in batch]
         features += [decoded.features for _, decoded in batch]

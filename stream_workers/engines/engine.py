@@ -17,11 +17,11 @@ class Outputs(NamedTuple):
     """What a model says of N images, uncalibrated."""
 
     logits: Floats
-    """[N, 10], in the order of `schemas.labels.LABELS`."""
+    """[N, C], in the order of the card's labels: 11, or 10 up to version 5."""
     gate: Floats
     """[N], logit of showing a tomato leaf."""
     evidence: Floats
-    """[N, h, w, 10]; the mean over h and w is the logits (class activation map, Zhou et al. 2016, arXiv:1512.04150)."""
+    """[N, h, w, C]; the mean over h and w is the logits (class activation map, Zhou et al. 2016, arXiv:1512.04150)."""
 
 
 class Engine(Protocol):
@@ -36,8 +36,8 @@ class Engine(Protocol):
         """Batch sizes that cost something the first time."""
         ...
 
-    def infer(self, images: Images) -> Outputs:
-        """Compute uint8 RGB [N, px, px, 3], 1 <= N <= ceiling."""
+    def infer(self, images: Images, larger: Sequence[Images] | None = None) -> Outputs:
+        """Compute uint8 RGB [N, px, px, 3], 1 <= N <= ceiling; `larger`, N squares, show the same in more detail."""
         ...
 
 

@@ -1,5 +1,6 @@
 """OpenVINO, int8: the default on x86."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ class OpenVinoEngine:
             raise ModelError(msg, "Export the model again.") from error
         self._request = model.create_infer_request()
 
-    def infer(self, images: Images) -> Outputs:
+    def infer(self, images: Images, larger: Sequence[Images] | None = None) -> Outputs:  # noqa: ARG002
         """Compute a batch, cut into the sizes that were warmed; the arrays returned are copies."""
         parts, start = [], 0
         while start < len(images):

@@ -1,5 +1,6 @@
 """TensorFlow: the reference, for any platform. Needs 700 MB and 9 s to import."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
@@ -32,7 +33,7 @@ class TensorFlowEngine:
         spec = tf.TensorSpec([None, px, px, 3], tf.uint8)
         self._compute = tf.function(lambda images: model(images, training=False), input_signature=[spec])
 
-    def infer(self, images: Images) -> Outputs:
+    def infer(self, images: Images, larger: Sequence[Images] | None = None) -> Outputs:  # noqa: ARG002
         """Compute a batch."""
         results = self._compute(images)
         logits, gate, evidence = (results[name].numpy() for name in Outputs._fields)

@@ -23,10 +23,10 @@ class Gate(FlatEngine):
         self.busy, self.go_on = threading.Event(), threading.Event()
         self.go_on.set()
 
-    def infer(self, images):
+    def infer(self, images, larger=None):
         self.busy.set()
         assert self.go_on.wait(10)
-        return super().infer(images)
+        return super().infer(images, larger)
 
 
 class Held:

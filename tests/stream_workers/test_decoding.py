@@ -40,7 +40,7 @@ def test_small_pictures_are_enlarged() -> None:
 def test_features_are_those_of_the_pixels() -> None:
     rng = np.random.default_rng(1)
     picture = rng.integers(0, 256, (128, 128, 3))
-    pixels, features = decode(encoded(picture), 128)
+    pixels, _, features = decode(encoded(picture), 128)
     assert [features.red, features.green, features.blue] == pytest.approx(pixels.reshape(-1, 3).mean(0), abs=0.01)
     luma = pixels @ (0.299, 0.587, 0.114)
     assert features.brightness == pytest.approx(luma.mean(), abs=0.6)
@@ -96,3 +96,10 @@ def test_the_budget_is_that_of_uploads() -> None:
     large = plain[:frame] + (9000).to_bytes(2) * 2 + plain[frame + 4 :]
     with pytest.raises(ImageTooLargeError, match="megapixels"):
         decode(large, 64)
+
+
+@pytest.mark.parametrize(("size", "side"), [((512, 400), 200), ((512, 512), 256), ((300, 200), 200), ((90, 60), 60)])
+def test_the_square_before_it_was_resized_has_more_detail_where_the_image_has(size, side):
+    decoded = decode(encoded(Image.new("RGB", size, (10, 120, 30))), 128)
+    assert decoded.pixels.shape == (128, 128, 3)
+    assert decoded.larger.shape == (side, side, 3)

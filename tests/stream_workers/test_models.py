@@ -14,11 +14,18 @@ from workers import PX, FlatEngine, write_model
 
 from schemas.card import ModelCard
 from schemas.errors import ConfigurationError, ModelError
+from schemas.prediction import Features
+from stream_workers.decoding import Decoded
 from stream_workers.engines import Outputs
 from stream_workers.metrics import REFUSED
 from stream_workers.models import Registry
 
 SHADES = range(4, 184, 8)
+
+
+def decoded(shade: int) -> Decoded:
+    pixels = np.full((PX, PX, 3), shade, np.uint8)
+    return Decoded(pixels, pixels, Features(brightness=shade, contrast=0, red=shade, green=shade, blue=shade))
 
 
 async def test_the_newest_serves_where_no_version_is_named(models, registry) -> None:
@@ -31,7 +38,7 @@ async def test_the_newest_serves_where_no_version_is_named(models, registry) -> 
 async def test_a_batch_is_computed_in_slices_of_the_ceiling(registry, engines) -> None:
     model = await registry.get("flat")
     engines["1"].batches.clear()
-    pictures = [np.full((PX, PX, 3), shade, np.uint8) for shade in SHADES]
+    pictures = [decoded(shade) for shade in SHADES]
     outputs, milliseconds = await model.infer(pictures)
     assert engines["1"].batches == [8, 8, 7]
     assert outputs.logits.argmax(-1).tolist() == [round(shade / 20) for shade in SHADES]
@@ -146,8 +153,8 @@ class Broken(FlatEngine):
         super().__init__()
         self.fault = fault
 
-    def infer(self, images) -> Outputs:
-        outputs = super().infer(images)
+    def infer(self, images, larger=None) -> Outputs:
+        outputs = super().infer(images, larger)
         if self.fault == "raises":
             raise RuntimeError("boom")
         if self.fault == "nan":
@@ -208,7 +215,7 @@ async def test_reload_replaces_what_changed_and_retries_what_was_refused(models,
     replaced = await registry.get("flat", "1")
     assert replaced is not first
     assert replaced.card.data_fingerprint == "another"
-    await first.infer([np.zeros((PX, PX, 3), np.uint8)])  # a batch that holds the old one still finishes
+    await first.infer([decoded(0)])  # a batch that holds the old one still finishes
 
 
 async def test_reload_keeps_what_became_broken(models, registry) -> None:

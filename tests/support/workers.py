@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from faust.types import EventT
@@ -48,7 +49,7 @@ class FlatEngine:
         self.seconds = seconds
         self.batches: list[int] = []
 
-    def infer(self, images: Images) -> Outputs:
+    def infer(self, images: Images, larger: Any = None) -> Outputs:
         assert 1 <= len(images) <= self.ceiling
         assert images.dtype == np.uint8
         assert images.shape[1:] == (PX, PX, 3)
@@ -89,10 +90,10 @@ def write_model(models: Path, name: str = "flat", version: str = "1", **changes:
 class KillableEngine(FlatEngine):
     """Dies of a white picture, as an engine's bug in native code would let it."""
 
-    def infer(self, images: Images) -> Outputs:
+    def infer(self, images: Images, larger: Any = None) -> Outputs:
         if len(images) and (images.reshape(len(images), -1).min(axis=1) >= KILLER - 5).any():
             os.kill(os.getpid(), signal.SIGKILL)
-        return super().infer(images)
+        return super().infer(images, larger)
 
 
 def jpeg(brightness: int = 100, size: tuple[int, int] = (64, 64)) -> bytes:

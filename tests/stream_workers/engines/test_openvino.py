@@ -13,7 +13,7 @@ from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import ModelError
 from stream_workers.decoding import decode
 from stream_workers.engines import load_engine
-from stream_workers.engines.second_look import mirrored_middles
+from stream_workers.engines.second_look import evidence_boxes, mirrored_views
 from stream_workers.models import self_test
 
 SERVED = sorted((Path(__file__).parents[3] / "models").glob(f"*/*/{CARD_FILE}"))
@@ -73,7 +73,9 @@ def test_a_second_look_is_taken_where_the_card_asks_for_it(model) -> None:
     asking = card.model_copy(update={"calibration": card.calibration.model_copy(update=doubting)})
     pictures = np.random.default_rng(1).integers(0, 256, (3, PX, PX, 3), np.uint8)
     once, twice = (load_engine("openvino", directory, one) for one in (card, asking))
-    both = (once.infer(pictures).logits + once.infer(mirrored_middles(pictures)).logits) / 2
+    first = once.infer(pictures)
+    second = once.infer(mirrored_views(pictures, evidence_boxes(first), PX))
+    both = (first.logits + second.logits) / 2
     np.testing.assert_allclose(twice.infer(pictures).logits, both, rtol=1e-3, atol=1e-3)
 
 
