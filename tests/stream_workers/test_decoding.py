@@ -100,6 +100,6 @@ def test_the_budget_is_that_of_uploads() -> None:
 
 @pytest.mark.parametrize(("size", "side"), [((512, 400), 200), ((512, 512), 256), ((300, 200), 200), ((90, 60), 60)])
 def test_the_square_before_it_was_resized_has_more_detail_where_the_image_has(size, side):
-    decoded = decode(encoded(Image.new("RGB", size, (10, 120, 30))), 128)
+    decoded = decode(encoded(np.full((*size[::-1], 3), 90, np.uint8)), 128)
     assert decoded.pixels.shape == (128, 128, 3)
     assert decoded.larger.shape == (side, side, 3)
