@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift_watch import DriftWatch
 from producer_api.cameras.log import CameraLog
@@ -14,6 +15,7 @@ from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
 from producer_api.results.notices import Notices
 from producer_api.results.store import ResultStore, connect
+from producer_api.runs.log import RunLog
 from producer_api.seal import Seal, shared_key
 from producer_api.settings import ApiSettings
 from producer_api.task_id import TaskIds
@@ -37,7 +39,10 @@ class Services:
     notices: Notices
     cameras: CameraLog
     experiments: Register
+    runs: RunLog
+    answers: Answers
     counters: CounterStore
+    """To be read in the thread of `answers`."""
     drift: DriftWatch
 
     @classmethod
@@ -47,7 +52,8 @@ class Services:
         redis = connect(settings.redis_url, settings.store_seconds)
         store = ResultStore(redis)
         register = Register(ExperimentLog(settings.kafka, settings.publish_seconds), settings.models_dir)
-        counter_store = CounterStore(settings.redis_url, settings.store_seconds)
+        counter_store = CounterStore(settings.redis_url, settings.store_seconds, settings.kept)
+        answers = Answers()
         services = cls(
             settings=settings,
             task_ids=task_ids(settings),
@@ -64,17 +70,23 @@ class Services:
             notices=Notices(redis, store),
             cameras=CameraLog(redis, store),
             experiments=register,
+            runs=RunLog(settings.kafka, settings.publish_seconds),
+            answers=answers,
             counters=counter_store,
-            drift=DriftWatch(register, counter_store, settings.models_dir),
+            drift=DriftWatch(answers, register, counter_store, settings.models_dir),
         )
         services.acceptance.start()
         services.backpressure.start()
         services.notices.start()
+        register.start()
+        services.runs.start()
         services.drift.start()
         try:
             yield services
         finally:
             await services.drift.stop()
+            await services.runs.stop()
+            answers.stop()
             counter_store.close()
             register.close()
             await services.notices.stop()

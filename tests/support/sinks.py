@@ -148,8 +148,8 @@ def results(store: Redis) -> set[str]:
 
 
 def everything(store: Redis) -> dict[str, Any]:
-    """Every key with its value and expiry, except the stored offsets."""
+    """Every key with its value and expiry, except the stored offsets and changes, which count batches."""
     read = {"hash": store.hgetall, "string": lambda key: store.getrange(key, 0, -1)}
     read["zset"] = lambda key: store.zrange(key, 0, -1, withscores=True)
-    keys = (key for key in store.scan_iter("*", count=1000) if key != counters.OFFSETS_KEY)
+    keys = (key for key in store.scan_iter("*", count=1000) if key not in {counters.OFFSETS_KEY, counters.CHANGES_KEY})
     return {key: (read[store.type(key)](key), store.expiretime(key)) for key in keys}

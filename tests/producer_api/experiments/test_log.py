@@ -38,7 +38,7 @@ def test_records_that_are_no_definitions_are_left_out(topics, log, caplog):
     producer.flush(10)
     log.append(experiment())
     assert log.read().versions("default") == [experiment()]
-    assert "record 0 of leaf.experiments is left out" in caplog.text
+    assert "record 0 of leaf.experiments is skipped" in caplog.text
 
 
 @pytest.mark.broker

@@ -29,6 +29,8 @@ class Records:
             raise BrokerUnavailableError("away")
         return Timeline(self.written)
 
+    known = read
+
     def append(self, experiment):
         self.written += [*self.meanwhile, experiment]
         self.meanwhile = []
