@@ -6,7 +6,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import (
+    OFFSET_BEGINNING,
+    Consumer,
+    KafkaError,
+    KafkaException,
+    Message,
+    TopicCollection,
+    TopicPartition,
+)
+from confluent_kafka.admin import AdminClient
 
 from schemas.errors import BrokerUnavailableError
 
@@ -14,6 +23,8 @@ log = logging.getLogger(__name__)
 
 POLL_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 0.1
+CHECK_SECONDS: Final = 2
+"""How often the topic's id is looked at, and how long that may take."""
 REMEDY: Final = "Try again in a moment; `leaf doctor` says what is wrong."
 TOPIC_GONE: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -30,7 +41,8 @@ class Follower:
     3. `reach_end` asks the broker where the topic ends now and waits until all records before that are taken.
 
     Survives: the broker away (what was read stands), records that `take` can't use (logged and skipped), the topic
-    not yet made or made anew (`restart` is called, and it is read from its start).
+    not yet made, or made anew (`restart` is called and it is read from its start; noticed by its id where it holds as
+    much as the one before).
     """
 
     def __init__(
@@ -41,6 +53,7 @@ class Follower:
         take: Callable[[Message], None],
         restart: Callable[[], None],
     ) -> None:
+        self._admin = dict(client)
         self._client = {
             **client,
             "group.id": client["client.id"],
@@ -119,10 +132,15 @@ class Follower:
             consumer.close()
 
     def _run(self) -> None:
-        consumer = Consumer(self._client)
+        consumer, admin = Consumer(self._client), AdminClient(self._admin)
+        topic_id: str | None = None
+        checked = 0.0
         try:
             while not self._stopped:
                 if self._assign:
+                    if (topic_id := self._topic_id(admin)) is None:
+                        time.sleep(RETRY_SECONDS)
+                        continue
                     consumer.assign([self._partition])
                     with self._changed:
                         self._assign, self._reassigned = False, True
@@ -130,8 +148,20 @@ class Follower:
                     with self._changed:
                         self._receive(message)
                         self._changed.notify_all()
+                elif time.monotonic() - checked > CHECK_SECONDS:
+                    checked = time.monotonic()
+                    self._assign |= self._topic_id(admin) not in {None, topic_id}
         finally:
             consumer.close()
+
+    def _topic_id(self, admin: AdminClient) -> str | None:
+        """None where the broker is away, or the topic."""
+        name = self._partition.topic
+        found = admin.describe_topics(TopicCollection([name]), request_timeout=CHECK_SECONDS)[name]
+        try:
+            return str(found.result().topic_id)
+        except KafkaException:
+            return None
 
     def _receive(self, message: Message) -> None:
         error, offset = message.error(), message.offset() or 0

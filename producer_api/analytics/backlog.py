@@ -20,10 +20,10 @@ def mean_backlog(window: Window, buckets: Sequence[Counts], now: float, unanswer
     """Mean number in each bucket of the window; of the one in progress, in what has passed of it by `now` (Unix time).
 
     `buckets` are the window's and the earlier ones that lie within `LONGEST` before it. The sink counts the whole
-    latency of an image where it arrived, but it was there in every bucket until its answer. So the images of a bucket are taken to
-    have arrived evenly over it and to have stayed for its mean latency each; their time is charged to the buckets in
-    which they spent it, and sums to the latencies exactly. Those without an answer (`unanswered`) are taken to have
-    arrived evenly since the oldest did.
+    latency of an image where it arrived, but it was there in every bucket until its answer. So the images of a bucket
+    are taken to have arrived evenly over it and to have stayed for its mean latency each; their time is charged to the
+    buckets in which they spent it, and sums to the latencies exactly. Those without an answer (`unanswered`) are taken
+    to have arrived evenly since the oldest did.
     """
     length = float(window.seconds)
     spent = np.zeros(len(buckets))

@@ -33,9 +33,10 @@ class Camera(BaseModel):
 
 
 class Cameras(BaseModel):
-    """All cameras, the one heard last first."""
+    """A page of cameras, the one heard last first; `cursor` leads to the next page, null: there is none."""
 
     cameras: list[Camera]
+    cursor: str | None
 
 
 class CameraResults(BaseModel):
@@ -45,11 +46,17 @@ class CameraResults(BaseModel):
     cursor: str | None
 
 
-@router.get("/cameras", responses=problems(403, 503))
-async def cameras(services: ServicesHere) -> Cameras:
+PageCursor = Annotated[str | None, Query(description="From the page before.")]
+
+
+@router.get("/cameras", responses=problems(403, 422, 503))
+async def cameras(services: ServicesHere, cursor: PageCursor = None) -> Cameras:
     """Which cameras there are, how fast their frames come and since when some are silent."""
-    seen = await services.cameras.cameras(int((time.time() - WINDOW_MINUTES * 60) * 1000))
+    now = time.time()
+    start = Cursor.read(cursor) if cursor else Cursor(int((now + WINDOW_MINUTES * 60) * 1000), 0)
+    seen, after = await services.cameras.cameras(int((now - WINDOW_MINUTES * 60) * 1000), start)
     return Cameras(
+        cursor=str(after) if after else None,
         cameras=[
             Camera(
                 camera=one.camera,
@@ -58,7 +65,7 @@ async def cameras(services: ServicesHere) -> Cameras:
                 silent_since=None if one.recent else from_ms(one.last_ms),
             )
             for one in seen
-        ]
+        ],
     )
 
 
@@ -69,7 +76,7 @@ async def results(
     since: Annotated[AwareDatetime | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
     until: Annotated[AwareDatetime | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
     label: Annotated[Label | None, Query(description="Only results with this most probable label.")] = None,
-    cursor: Annotated[str | None, Query(description="From the page before.")] = None,
+    cursor: PageCursor = None,
 ) -> CameraResults:
     """What was diagnosed in a camera's frames, newest first."""
     newest = int((until.timestamp() if until else time.time() + WINDOW_MINUTES * 60) * 1000) - 1
