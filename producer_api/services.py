@@ -7,6 +7,7 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from producer_api.analytics import proportions
 from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift_watch import DriftWatch
@@ -75,6 +76,7 @@ class Services:
             counters=counter_store,
             drift=DriftWatch(answers, register, counter_store, settings.models_dir),
         )
+        answers.prepare(proportions.load)
         services.acceptance.start()
         services.backpressure.start()
         services.notices.start()

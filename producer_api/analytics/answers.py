@@ -34,6 +34,10 @@ class Answers:
         """Drop what waits, and end."""
         self._thread.shutdown(cancel_futures=True)
 
+    def prepare(self, work: Callable[[], object]) -> None:
+        """Have something done before the first answer; what it raises is ignored."""
+        self._thread.submit(work)
+
     async def json(self, question: Hashable, compute: Callable[[], BaseModel]) -> Response:
         """The answer's body. `question` says all that the answer depends on. Raises what `compute` raises."""
 

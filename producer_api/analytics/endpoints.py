@@ -78,7 +78,7 @@ async def experiment(
 async def over_time(
     services: ServicesHere, metric: Metric, by: By = "all", begin: From = None, to: To = None, step: Step = "hour"
 ) -> Response:
-    """How a number went, bucket by bucket; minutes are kept for a day, hours for a month."""
+    """How a number went, bucket by bucket; minutes and hours are kept as long as the sink is told to."""
     window = Window.of(begin, to, step)
 
     def compute() -> Series:
