@@ -215,6 +215,7 @@ for key, asked in pairs(bits) do
   end
   redis.call(unpack(set))
 end
+if revision == 1 then redis.call('ZADD', CHANGES, 0, '-') end -- first to go: while it is there, nothing is missing
 for key, fields in pairs(counters) do
   local set, gone = {'HSET', key}, {'HDEL', key}
   for field, value in pairs(fields) do

@@ -11,8 +11,8 @@ from schemas.counters import total
 Counts = Counter[tuple[str, ...]]
 """Field, split at its colons, to number: see `schemas.counters`."""
 
-MOST_FIELDS: Final = 500_000
-"""Fields of all remembered buckets together, some 80 bytes each."""
+MOST_FIELDS: Final = 1_000_000
+"""Fields of all remembered buckets together, some 80 bytes each: a month of hours of four busy scopes."""
 DAY_MS: Final = 86_400_000
 
 

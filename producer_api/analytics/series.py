@@ -1,16 +1,19 @@
 """How a number went over time, bucket by bucket."""
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Literal
 
+import numpy as np
 from pydantic import AwareDatetime, BaseModel
 
-from producer_api.analytics.arms import accuracy, latency
+from producer_api.analytics.arms import accuracy
 from producer_api.analytics.backlog import LONGEST, mean_backlog
 from producer_api.analytics.bucket import Counts
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift import Baselines, drift_lines
+from producer_api.analytics.percentiles import percentiles
 from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 from producer_api.uploads.backlog import Backlog
@@ -107,8 +110,12 @@ def _scopes(store: CounterStore, by: By, window: Window) -> tuple[dict[str, str]
 
 
 def _latency(buckets: Sequence[Counts]) -> Lines:
-    found = [latency(counts) for counts in buckets]
-    return {"p50": [one.p50 for one in found], "p95": [one.p95 for one in found], "p99": [one.p99 for one in found]}
+    edges = counters.EDGES[counters.LATENCY]
+    counted = np.array([[*counters.bins(counts, counters.LATENCY), 0] for counts in buckets], float)
+    return {
+        name: [None if math.isnan(value) else value for value in percentiles(edges[1:], counted, share).tolist()]
+        for name, share in (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+    }
 
 
 def _accuracy(buckets: Sequence[Counts]) -> Lines:

@@ -4,14 +4,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sinks import FIELD, START_MS, Record, made, told
+from sinks import START_MS, Script, made, told
 
 from producer_api.analytics import bucket
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.window import Window
-from result_sink.batch import Batcher
-from result_sink.settings import SinkSettings
-from result_sink.store import Store
 from schemas.counters import ALL, CHANGES_KEY, bucket_key
 from schemas.errors import StoreUnavailableError
 from schemas.result import from_ms
@@ -21,28 +18,11 @@ pytestmark = pytest.mark.broker
 WINDOW = Window.of(from_ms(START_MS - 10 * 86_400_000), datetime.now(UTC), "hour")
 
 
-class Applier:
-    """The sink's script, without Kafka."""
-
-    def __init__(self, redis_server):
-        settings = SinkSettings(redis=redis_server, mode="real")
-        self.store, self.batcher, self.next = Store(settings), Batcher(settings), 0
-        self.store.connect()
-        self.store.move(FIELD, None, 0)
-
-    def __call__(self, *events):
-        records = [Record(self.next + index, event) for index, event in enumerate(events)]
-        self.store.apply([self.batcher.batch(FIELD, self.next, records)])
-        [(_, reply)] = self.store.replies()
-        assert reply.applied == len(events)
-        self.next += len(events)
-
-
 @pytest.fixture
 def apply(redis_server, store):
-    applier = Applier(redis_server)
-    yield applier
-    applier.store.close()
+    script = Script(redis_server)
+    yield script
+    script.close()
 
 
 @pytest.fixture
@@ -92,10 +72,10 @@ def test_a_redis_that_was_emptied_is_seen_so(apply, counters, store, redis_serve
     assert images(counters) == 5
     store.flushall()
     assert images(counters) == 0
-    other = Applier(redis_server)
+    other = Script(redis_server)
     other(made(7))
     assert images(counters) == 1
-    other.store.close()
+    other.close()
 
 
 def test_changes_that_are_no_longer_listed_are_not_missed(apply, counters, store):
