@@ -70,7 +70,7 @@ OFFSETS_KEY: Final = "leaf:offsets"
 """Hash, `<topic>:<topic id>:<partition>` -> offset of the first record that is not applied yet."""
 CHANGES_KEY: Final = "leaf:changes"
 """Sorted set: counter hash by the revision of its last change, which rises with each batch that changes any; whoever
-remembers hashes asks for those that changed since. It holds the last 10,000, and `-` at revision 0 if nothing is gone."""
+remembers hashes asks for those that changed since. It holds the last 10,000, and `-` at revision 0 if that is all."""
 CAMERAS_KEY: Final = "leaf:cameras"
 """Sorted set: camera id by the time of its last frame, ms."""
 RUNS_KEY: Final = "leaf:runs"
