@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future
 from typing import Any, Final
 
 from confluent_kafka import (
@@ -15,7 +16,7 @@ from confluent_kafka import (
     TopicCollection,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, TopicDescription
 
 from schemas.errors import BrokerUnavailableError
 
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS: Final = 0.2
 RETRY_SECONDS: Final = 0.1
 CHECK_SECONDS: Final = 2
-"""How often the topic's id is looked at, and how long that may take."""
+"""How often the id of the topic is looked at, and how long an answer may take."""
 REMEDY: Final = "Try again in a moment; `leaf doctor` says what is wrong."
 TOPIC_GONE: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -132,15 +133,11 @@ class Follower:
             consumer.close()
 
     def _run(self) -> None:
-        consumer, admin = Consumer(self._client), AdminClient(self._admin)
-        topic_id: str | None = None
-        checked = 0.0
+        consumer, topic_id = Consumer(self._client), TopicId(self._admin, self._partition.topic)
         try:
             while not self._stopped:
+                self._assign |= topic_id.changed()
                 if self._assign:
-                    if (topic_id := self._topic_id(admin)) is None:
-                        time.sleep(RETRY_SECONDS)
-                        continue
                     consumer.assign([self._partition])
                     with self._changed:
                         self._assign, self._reassigned = False, True
@@ -148,20 +145,8 @@ class Follower:
                     with self._changed:
                         self._receive(message)
                         self._changed.notify_all()
-                elif time.monotonic() - checked > CHECK_SECONDS:
-                    checked = time.monotonic()
-                    self._assign |= self._topic_id(admin) not in {None, topic_id}
         finally:
             consumer.close()
-
-    def _topic_id(self, admin: AdminClient) -> str | None:
-        """None where the broker is away, or the topic."""
-        name = self._partition.topic
-        found = admin.describe_topics(TopicCollection([name]), request_timeout=CHECK_SECONDS)[name]
-        try:
-            return str(found.result().topic_id)
-        except KafkaException:
-            return None
 
     def _receive(self, message: Message) -> None:
         error, offset = message.error(), message.offset() or 0
@@ -183,3 +168,28 @@ class Follower:
             self._take(message)
         except Exception:
             log.exception("record %d of %s is skipped", offset, self._partition.topic)
+
+
+class TopicId:
+    """Notices that a topic has another id than before. Waits for no answer: the embedded broker gives none."""
+
+    def __init__(self, client: Mapping[str, Any], topic: str) -> None:
+        self._admin = AdminClient(dict(client))
+        self._topic = topic
+        self._asked: Future[TopicDescription] | None = None
+        self._next = 0.0
+        self._known: str | None = None
+
+    def changed(self) -> bool:
+        """Whether it has changed; to be called often."""
+        if self._asked is None and time.monotonic() >= self._next:
+            topics = TopicCollection([self._topic])
+            self._asked = self._admin.describe_topics(topics, request_timeout=CHECK_SECONDS)[self._topic]
+        if self._asked is None or not self._asked.done():
+            return False
+        asked, self._asked, self._next = self._asked, None, time.monotonic() + CHECK_SECONDS
+        try:
+            before, self._known = self._known, str(asked.result().topic_id)
+        except KafkaException:
+            return False
+        return before not in {None, self._known}
