@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from producer_api.analytics.counts import Counts
+from producer_api.analytics.bucket import Counts
 from producer_api.analytics.percentiles import percentile
 from producer_api.analytics.proportions import Share, ratio_mismatch, share
 from schemas import counters
