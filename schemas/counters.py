@@ -32,7 +32,7 @@ backlog, number of photographs waiting or in work (Little 1961, L = lambda W).""
 #: Fields `name:value`, a histogram each that sums to `images`.
 VERDICT: Final = "verdict"
 LABEL: Final = "label"
-"""The label shown: the most probable one, or `not_tomato_leaf` by the verdict."""
+"""The label shown: `Answer.shown`."""
 ARM: Final = "arm"
 """`arm:<experiment>:<version>:<arm>`."""
 MODEL: Final = "model"

@@ -15,7 +15,7 @@ DONE_CHANNEL = "leaf:done"
 PREDICTION_FIELD = "prediction"
 """Field of the result hash: the prediction event's JSON."""
 SHOWN_FIELD = "shown"
-"""Field of the result hash: the label that counts as the answer, `not_tomato_leaf` or `failed`."""
+"""Field of the result hash: what counts as the answer, `Answer.shown`, or `failed`."""
 DONE_AT_FIELD = "done_at"
 """Field of the result hash: the prediction's broker timestamp, ms."""
 

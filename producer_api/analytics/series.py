@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 import numpy as np
 from pydantic import AwareDatetime, BaseModel
@@ -20,7 +20,8 @@ from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 from producer_api.uploads.backlog import Backlog
 from schemas import counters
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import NOT_TOMATO_LEAF, OUTPUTS
+from schemas.prediction import Verdict
 from schemas.result import from_ms
 
 Metric = Literal["images", "failed", "latency", "backlog", "label", "verdict", "accuracy", "drift", "unauthenticated"]
@@ -147,8 +148,8 @@ METRICS: Final[Mapping[str, Callable[[Sequence[Counts]], Lines]]] = {
     "images": _number(counters.IMAGES),
     "failed": _number(counters.FAILED),
     "latency": _latency,
-    "label": _mix(counters.LABEL, *LABELS, NOT_TOMATO_LEAF),
-    "verdict": _mix(counters.VERDICT, "diagnosed", "uncertain", "not_tomato_leaf"),
+    "label": _mix(counters.LABEL, *OUTPUTS, NOT_TOMATO_LEAF),
+    "verdict": _mix(counters.VERDICT, *get_args(Verdict)),
     "accuracy": _accuracy,
     "unauthenticated": _number(counters.UNAUTHENTICATED),
 }

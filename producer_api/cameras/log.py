@@ -10,7 +10,7 @@ from producer_api.errors import RequestError
 from producer_api.results.store import ResultStore
 from schemas.counters import CAMERAS_KEY, CLAIMED_CAMERAS_KEY, camera_results_key, claimed_results_key
 from schemas.errors import StoreUnavailableError
-from schemas.labels import NOT_TOMATO_LEAF
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 from schemas.result import Result
 
 PAGE: Final = 100
@@ -112,7 +112,8 @@ class CameraLog:
         if label is None:
             return list(range(len(image_ids)))
         shown = await self._results.shown(image_ids)
-        return [place for place, name in enumerate(shown) if name in {None, label, NOT_TOMATO_LEAF}]
+        possible = {None, label, OTHER_TOMATO_PROBLEM, NOT_TOMATO_LEAF}
+        return [place for place, name in enumerate(shown) if name in possible]
 
     async def _page(self, key: str, at: Cursor, from_ms: int) -> tuple[list[tuple[str, int]], Cursor | None]:
         raw: Any = await _answered(

@@ -57,7 +57,7 @@ class ResultStore:
         return results
 
     async def shown(self, image_ids: Sequence[str]) -> list[str | None]:
-        """What was shown for these: a label, `not_tomato_leaf` or `failed`. Raises StoreUnavailableError."""
+        """What was shown for these: `Answer.shown`, or `failed`. Raises StoreUnavailableError."""
         return [None if shown is None else shown.decode() for (shown,) in await self._fields(image_ids, SHOWN_FIELD)]
 
     async def _fields(self, image_ids: Sequence[str], *names: str) -> list[list[bytes | None]]:

@@ -9,6 +9,7 @@ from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 from schemas.counters import ALL, CAMERAS_KEY, arm_scope, bucket_key, camera_scope
 from schemas.errors import StoreUnavailableError
+from schemas.labels import LABELS
 from tests.producer_api.conftest import ADMIN_KEY
 
 pytestmark = pytest.mark.broker
@@ -47,6 +48,15 @@ def test_labels_and_verdicts_are_lines_of_their_own(store, counters):
     labels = lines(counters, "label")
     assert (labels["healthy"], labels["not_tomato_leaf"], labels["leaf_mold"]) == ([0, 2, 0], [0, 1, 0], [0, 0, 0])
     assert lines(counters, "verdict")["uncertain"] == [0, 1, 0]
+
+
+def test_every_verdict_and_every_label_that_can_be_shown_is_a_line(store, counters):
+    put(store, WINDOW, 1, images=5, label__other_tomato_problem=2, verdict__other_tomato_problem=2, verdict__likely=3)
+    verdicts, labels = lines(counters, "verdict"), lines(counters, "label")
+    assert list(verdicts) == ["diagnosed", "likely", "uncertain", "other_tomato_problem", "not_tomato_leaf"]
+    assert (verdicts["likely"], verdicts["other_tomato_problem"]) == ([0, 3, 0], [0, 2, 0])
+    assert list(labels) == [*LABELS, "other_tomato_problem", "not_tomato_leaf"]
+    assert labels["other_tomato_problem"] == [0, 2, 0]
 
 
 def test_latency_comes_from_the_histogram_and_backlog_from_its_sum(store, counters):
