@@ -137,5 +137,6 @@ async def test_over_http(api, store, experiments):
         assert refused.headers["content-type"] == "application/problem+json"
     assert (await api.get("/analytics/series", params={"metric": "drift"})).status_code == 404
     experiments.append(two_arms())
+    experiments.read()
     drift = (await api.get("/analytics/series", params={"metric": "drift", "step": "minute"})).json()
     assert [line["name"] for line in drift["lines"]] == ["brightness"]
