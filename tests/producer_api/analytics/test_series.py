@@ -68,7 +68,6 @@ def test_latency_comes_from_the_histogram_and_backlog_from_its_sum(store, counte
     assert 89 < latency["p99"][1] < 89.8
     # Little's law: 600 photographs of 85 ms each in 60 s are 0.85 in work on average.
     # The last of them stay into the minute after.
-    # The last of them stay into the minute after.
     [backlog] = lines(counters, "backlog", window=MINUTES).values()
     assert backlog == [0, pytest.approx(0.85, rel=0.01), pytest.approx(0, abs=0.001)]
     assert sum(backlog) == pytest.approx(0.85)

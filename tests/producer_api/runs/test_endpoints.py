@@ -11,6 +11,7 @@ from httpx import ASGITransport, AsyncClient
 
 from producer_api import problems
 from producer_api.app import create_app
+from producer_api.metrics import SKIPPED
 from producer_api.runs import log
 from producer_api.runs.endpoints import router
 from producer_api.runs.log import RunLog
@@ -64,6 +65,8 @@ async def commit(kafka, group, offset, tally):
 
 @pytest.mark.broker
 async def test_runs_and_how_far_they_are(topics):
+    skipped = SKIPPED.labels(RUNS.name)._value
+    before = skipped.get()
     async with served(topics) as client:
         assert (await client.get("/runs")).json() == {"runs": []}
         define(topics, run("old", 20), run("new", 21, model="flat@2", cameras=("roof",)), run("old", 22, model="x@1"))
@@ -76,6 +79,7 @@ async def test_runs_and_how_far_they_are(topics):
         assert (new["length"], new["passed"], new["answered"], new["failed"], new["finished"]) == (10, 6, 4, 2, False)
         assert (old["model"], old["passed"], old["finished"]) == (None, 10, True)
         assert (await client.get("/runs/new")).json() == new
+        assert skipped.get() == before + 1
         missing = await client.get("/runs/other")
         assert (missing.status_code, missing.json()["type"]) == (404, "urn:leaf:problem:unknown-run")
         assert missing.json()["remedy"] == "There are new, old."
