@@ -57,6 +57,7 @@ def create_app(settings: ApiSettings | None = None) -> FastAPI:
         logs.configure(chosen.log_level)
         async with Services.running(chosen) as services:
             app.state.services = services
+            app.openapi()  # takes a tenth of a second, which no request should wait for
             keep_freed()
             gc.freeze()  # what is loaded by now stays: no collection need walk over it again
             gc.set_threshold(YOUNG_OBJECTS)

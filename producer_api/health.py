@@ -37,7 +37,7 @@ async def ready(services: ServicesHere) -> Ready:
 
 
 @router.get("/metrics", include_in_schema=False)
-async def metrics() -> Response:
+def metrics() -> Response:  # in a thread: the processes' files take milliseconds to read
     """Prometheus text; of all processes that share this port."""
     registry = None
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

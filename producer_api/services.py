@@ -7,6 +7,8 @@ from typing import Annotated, Self
 
 from fastapi import Depends, Request
 
+from producer_api.analytics import proportions
+from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift_watch import DriftWatch
 from producer_api.cameras.log import CameraLog
@@ -15,6 +17,7 @@ from producer_api.experiments.register import Register
 from producer_api.experiments.trials import Trials
 from producer_api.results.notices import Notices
 from producer_api.results.store import ResultStore, connect
+from producer_api.runs.log import RunLog
 from producer_api.seal import Seal, shared_key
 from producer_api.settings import ApiSettings
 from producer_api.task_id import TaskIds
@@ -38,7 +41,10 @@ class Services:
     notices: Notices
     cameras: CameraLog
     experiments: Register
+    runs: RunLog
+    answers: Answers
     counters: CounterStore
+    """To be read in the thread of `answers`."""
     drift: DriftWatch
 
     @classmethod
@@ -52,7 +58,8 @@ class Services:
             settings.models_dir,
             trials=Trials(settings.kafka, settings.worker_group, embedded=settings.mode == "embedded"),
         )
-        counter_store = CounterStore(settings.redis_url, settings.store_seconds)
+        counter_store = CounterStore(settings.redis_url, settings.store_seconds, settings.kept)
+        answers = Answers()
         services = cls(
             settings=settings,
             task_ids=task_ids(settings),
@@ -69,17 +76,24 @@ class Services:
             notices=Notices(redis, store),
             cameras=CameraLog(redis, store),
             experiments=register,
+            runs=RunLog(settings.kafka, settings.publish_seconds),
+            answers=answers,
             counters=counter_store,
-            drift=DriftWatch(register, counter_store, settings.models_dir),
+            drift=DriftWatch(answers, register, counter_store, settings.models_dir),
         )
+        answers.prepare(proportions.load)
         services.acceptance.start()
         services.backpressure.start()
         services.notices.start()
+        register.start()
+        services.runs.start()
         services.drift.start()
         try:
             yield services
         finally:
             await services.drift.stop()
+            await services.runs.stop()
+            answers.stop()
             counter_store.close()
             register.close()
             await services.notices.stop()

@@ -1,10 +1,12 @@
 """Settings of the API, from the environment with the prefix LEAF_API_."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
 from pydantic_settings import SettingsConfigDict
 
+from schemas.counters import Step
 from schemas.settings import LogLevel, ServiceSettings
 from schemas.topics import WORKER_GROUP
 
@@ -68,5 +70,13 @@ class ApiSettings(ServiceSettings):
     retention_days: float = Field(30, gt=0, validation_alias=AliasChoices("LEAF_SINK_RETENTION_DAYS", "retention_days"))
     """How long results, hour buckets and dedupe bits are kept, by event time: as long as the topics keep theirs."""
 
+    minute_hours: float = Field(24, gt=0, validation_alias=AliasChoices("LEAF_SINK_MINUTE_HOURS", "minute_hours"))
+    """How long minute buckets are kept."""
+
     worker_group: str = Field(WORKER_GROUP, validation_alias=AliasChoices("LEAF_WORKER_GROUP", "worker_group"))
     """Consumer group; its members share the partitions."""
+
+    @property
+    def kept(self) -> dict[Step, timedelta]:
+        """How long the sink keeps the counters of each step."""
+        return {"minute": timedelta(hours=self.minute_hours), "hour": timedelta(days=self.retention_days)}

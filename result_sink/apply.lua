@@ -6,7 +6,8 @@
 --
 -- Answers {"applied", next offset, applied, duplicates, malformed}, or {"refused", stored offset} where nothing was written.
 
-local OFFSETS, TOTALS, COMPLETE_SINCE = KEYS[1], KEYS[2], KEYS[3]
+local OFFSETS, TOTALS, COMPLETE_SINCE, CHANGES = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local MOST_CHANGES = 10000
 local batch = cjson.decode(ARGV[1])
 local stored = redis.call('HGET', OFFSETS, batch.partition)
 
@@ -191,6 +192,7 @@ for index, record in ipairs(records) do
   end
 end
 redis.call('HLEN', TOTALS)
+local revision = (tonumber(redis.call('ZRANGE', CHANGES, -1, -1, 'WITHSCORES')[2]) or 0) + 1
 
 ----------------------------------------------------------------------------------------------------------- write
 
@@ -213,6 +215,7 @@ for key, asked in pairs(bits) do
   end
   redis.call(unpack(set))
 end
+if revision == 1 then redis.call('ZADD', CHANGES, 0, '-') end -- first to go: while it is there, nothing is missing
 for key, fields in pairs(counters) do
   local set, gone = {'HSET', key}, {'HDEL', key}
   for field, value in pairs(fields) do
@@ -224,7 +227,9 @@ for key, fields in pairs(counters) do
   end
   if #set > 2 then redis.call(unpack(set)) end
   if #gone > 2 then redis.call(unpack(gone)) end
+  redis.call('ZADD', CHANGES, revision, key)
 end
+redis.call('ZREMRANGEBYRANK', CHANGES, 0, -MOST_CHANGES - 1)
 for key, add in pairs(views) do
   redis.call(unpack(add))
   redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%.0f', newest[key] - batch.retention_ms))

@@ -6,7 +6,6 @@ from typing import Final
 
 from result_sink.settings import SinkSettings
 from schemas import counters
-from schemas.labels import NOT_TOMATO_LEAF
 from schemas.prediction import Answer, Prediction
 
 FAILED: Final = "failed"
@@ -16,10 +15,8 @@ _BINS: Final = {name: [f"{name}:{index}" for index in range(len(edges) - 1)] for
 
 
 def shown(answer: Answer | None) -> str:
-    """The label that counts as the answer: one of the ten, `not_tomato_leaf`, or `failed`."""
-    if answer is None:
-        return FAILED
-    return NOT_TOMATO_LEAF if answer.verdict == NOT_TOMATO_LEAF else answer.label
+    """What counts as the answer: `Answer.shown`, or `failed`."""
+    return FAILED if answer is None else answer.shown
 
 
 def fields(prediction: Prediction, done_at_ms: int) -> list[str]:

@@ -13,13 +13,13 @@ from redis.retry import Retry
 
 from result_sink.batch import Batch
 from result_sink.settings import SinkSettings
-from schemas.counters import COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
+from schemas.counters import CHANGES_KEY, COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
 from schemas.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 SCRIPT: Final = (Path(__file__).parent / "apply.lua").read_text()
-KEYS: Final = (OFFSETS_KEY, TOTALS_KEY, COMPLETE_SINCE_KEY)
+KEYS: Final = (OFFSETS_KEY, TOTALS_KEY, COMPLETE_SINCE_KEY, CHANGES_KEY)
 
 
 class Reply(NamedTuple):

@@ -6,6 +6,7 @@ in, so that analytics reads any range by adding hashes. A photograph's time is t
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, Literal
 
 Step = Literal["minute", "hour"]
@@ -31,7 +32,7 @@ backlog, number of photographs waiting or in work (Little 1961, L = lambda W).""
 #: Fields `name:value`, a histogram each that sums to `images`.
 VERDICT: Final = "verdict"
 LABEL: Final = "label"
-"""The label shown: the most probable one, or `not_tomato_leaf` by the verdict."""
+"""The label shown: `Answer.shown`."""
 ARM: Final = "arm"
 """`arm:<experiment>:<version>:<arm>`."""
 MODEL: Final = "model"
@@ -77,6 +78,9 @@ COMPLETE_SINCE_KEY: Final = "leaf:complete_since"
 """Hash, `<topic>:<topic id>:<partition>` -> ms: what is older may be missing. No field: complete from the beginning."""
 OFFSETS_KEY: Final = "leaf:offsets"
 """Hash, `<topic>:<topic id>:<partition>` -> offset of the first record that is not applied yet."""
+CHANGES_KEY: Final = "leaf:changes"
+"""Sorted set: counter hash by the revision of its last change, which rises with each batch that changes any; whoever
+remembers hashes asks for those that changed since. It holds the last 10,000, and `-` at revision 0 if that is all."""
 CAMERAS_KEY: Final = "leaf:cameras"
 """Sorted set: camera id by the time of its last frame, ms."""
 CLAIMED_CAMERAS_KEY: Final = "leaf:cameras:unauthenticated"
@@ -127,15 +131,24 @@ def feedback_key(image_id: str) -> str:
     return f"leaf:feedback:{image_id}"
 
 
-def total(hashes: Iterable[Mapping[str, str]]) -> Counter[tuple[str, ...]]:
+def total(hashes: Iterable[Mapping[str, str] | Mapping[bytes, bytes]]) -> Counter[tuple[str, ...]]:
     """Several counter hashes as one, with the fields split: `("images",)`, `("label", "healthy")`, ..."""
-    summed: Counter[tuple[str, ...]] = Counter()
+    summed: dict[tuple[str, ...], int] = {}
     for counters in hashes:
-        for field, count in counters.items():
-            summed[tuple(field.split(":"))] += int(count)
-    return summed
+        for name, count in counters.items():
+            field = _split(name)
+            summed[field] = summed.get(field, 0) + int(count)
+    return Counter(summed)
+
+
+@lru_cache(maxsize=10_000)
+def _split(name: str | bytes) -> tuple[str, ...]:
+    return tuple((name if isinstance(name, str) else name.decode()).split(":"))
 
 
 def bins(summed: Mapping[tuple[str, ...], int], histogram: str) -> list[int]:
     """Counts of one of `EDGES`' histograms, bin by bin."""
-    return [summed.get((histogram, str(index)), 0) for index in range(len(EDGES[histogram]) - 1)]
+    return [summed.get(field, 0) for field in _BINS[histogram]]
+
+
+_BINS: Final = {name: [(name, str(index)) for index in range(len(edges) - 1)] for name, edges in EDGES.items()}

@@ -14,6 +14,8 @@ DONE_CHANNEL = "leaf:done"
 
 PREDICTION_FIELD = "prediction"
 """Field of the result hash: the prediction event's JSON."""
+SHOWN_FIELD = "shown"
+"""Field of the result hash: what counts as the answer, `Answer.shown`, or `failed`."""
 DONE_AT_FIELD = "done_at"
 """Field of the result hash: the prediction's broker timestamp, ms."""
 

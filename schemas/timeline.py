@@ -21,6 +21,7 @@ class Timeline:
     def __init__(self, experiments: Iterable[Experiment] = ()) -> None:
         self._known: dict[str, Experiment] = {}
         self._line: list[Experiment] = []
+        self._effective: dict[str, Experiment] = {}
         self._starts: list[float] = []
         for experiment in experiments:
             self._known.setdefault(experiment.id, experiment)
@@ -50,12 +51,13 @@ class Timeline:
 
     def is_void(self, experiment: Experiment) -> bool:
         """Whether this version never takes effect."""
-        return experiment not in self._line
+        return self._effective.get(experiment.id) != experiment
 
     def _draw(self) -> None:
         for version in self._known.values():
             if _follows(version, self._line[-1] if self._line else None):
                 self._line.append(version)
+                self._effective[version.id] = version
                 self._starts.append(version.effective_at.timestamp() * 1000)
 
 

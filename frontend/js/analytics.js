@@ -14,7 +14,9 @@ let asked;
 
 async function overview(signal) {
   const found = await getJson("/analytics", { signal });
-  const notes = [`${count(found.images)} photographs in 30 days`];
+  const hours = Math.round((Date.parse(found.window.to) - Date.parse(found.window.from)) / 3_600_000);
+  const range = hours < 48 ? `${hours} hours` : `${Math.round(hours / 24)} days`;
+  const notes = [`${count(found.images)} photographs in ${range}`];
   if (found.failed) notes.push(`${count(found.failed)} failed`);
   if (found.lost) notes.push(`${count(found.lost)} lost`);
   at("totals").textContent = notes.join(", ");

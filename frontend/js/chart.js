@@ -7,7 +7,7 @@ const HEIGHT = 240;
 const LEFT = 52;
 const BOTTOM = 24;
 const TOP = 12;
-const HUES = 11;
+const HUES = 12;
 
 export function chart(series) {
   const known = series.lines.filter((line) => line.values.some((value) => value !== null));

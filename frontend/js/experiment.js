@@ -33,12 +33,13 @@ export function verdict(report) {
 export function arms(report) {
   const total = report.arms.reduce((sum, arm) => sum + arm.images, 0);
   return table(
-    ["arm", "weight", "photographs", "accuracy", "uncertain", "not a leaf", "latency, p50"],
+    ["arm", "weight", "photographs", "accuracy", "likely", "uncertain", "not a leaf", "latency, p50"],
     report.arms.map((arm) => [
       [arm.name, html("small", {}, `${arm.model}@${arm.version}`)],
       [share(arm.weight, 0), html("small", {}, total ? `got ${share(arm.images / total)}` : "")],
       count(arm.images),
       measured(arm.accuracy, "with feedback"),
+      measured(arm.likely),
       measured(arm.uncertain),
       measured(arm.rejected),
       arm.latency.p50 === null ? "–" : [duration(arm.latency.p50), html("small", {}, `p95 ${duration(arm.latency.p95)}`), html("small", {}, `p99 ${duration(arm.latency.p99)}`)],
@@ -59,7 +60,7 @@ export function comparisons(report) {
       html(
         "div", { class: "difference wide" },
         html("h3", {}, `${comparison.arm} against ${comparison.control}, percentage points`),
-        intervals([["accuracy", comparison.accuracy], ["uncertain", comparison.uncertain], ["not a leaf", comparison.rejected]].filter(([, compared]) => compared.difference)),
+        intervals([["accuracy", comparison.accuracy], ["likely", comparison.likely], ["uncertain", comparison.uncertain], ["not a leaf", comparison.rejected]].filter(([, compared]) => compared.difference)),
       ),
     );
 }

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pydantic import BaseModel
 
-from producer_api.analytics.counts import Counts
+from producer_api.analytics.bucket import Counts
 from producer_api.analytics.percentiles import percentile
 from producer_api.analytics.proportions import Share, ratio_mismatch, share
 from schemas import counters
 from schemas.experiment import Arm, Experiment
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM, OUTPUTS
 
 Matrix = dict[str, dict[str, int]]
 """Row to column to number."""
@@ -38,9 +38,13 @@ class ArmReport(BaseModel):
     expected: float
     """Images that the weights of each version promised it."""
     labels: dict[str, int]
-    """What was shown: a label, or `not_tomato_leaf`."""
+    """What was shown: one of the ten, `other_tomato_problem`, or `not_tomato_leaf`."""
+    likely: Share
     uncertain: Share
+    other: Share
+    """Shown as a tomato leaf with none of the ten problems."""
     rejected: Share
+    """Shown as no tomato leaf."""
     confidence: list[int]
     """Histogram in steps of 0.05."""
     latency: Latency
@@ -123,15 +127,17 @@ def _images(found: Mapping[tuple[int, str | None], Counts], version: Experiment)
 
 def _arm_report(arm: Arm, counts: Counts, expected: float) -> ArmReport:
     images = counts[counters.IMAGES,]
-    shown = {label: counts[counters.LABEL, label] for label in [*LABELS, NOT_TOMATO_LEAF]}
+    shown = {label: counts[counters.LABEL, label] for label in [*OUTPUTS, NOT_TOMATO_LEAF]}
     return ArmReport(
         **arm.model_dump(),
         images=images,
         answered_by={field[1]: number for field, number in sorted(counts.items()) if field[0] == counters.MODEL},
         expected=expected,
         labels={label: number for label, number in shown.items() if number},
+        likely=share(counts[counters.VERDICT, "likely"], images),
         uncertain=share(counts[counters.VERDICT, "uncertain"], images),
-        rejected=share(counts[counters.VERDICT, "not_tomato_leaf"], images),
+        other=share(counts[counters.VERDICT, OTHER_TOMATO_PROBLEM], images),
+        rejected=share(counts[counters.VERDICT, NOT_TOMATO_LEAF], images),
         confidence=counters.bins(counts, counters.CONFIDENCE),
         latency=latency(counts),
         accuracy=share(*accuracy(counts)),

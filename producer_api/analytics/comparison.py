@@ -28,6 +28,7 @@ class Comparison(BaseModel):
     arm: str
     control: str
     accuracy: Compared
+    likely: Compared
     uncertain: Compared
     rejected: Compared
     verdict: Verdict
@@ -62,6 +63,7 @@ def _compare(control: ArmReport, arm: ArmReport, alpha: float, effect: float, *,
         arm=arm.name,
         control=control.name,
         accuracy=Compared(difference=difference(control.accuracy, arm.accuracy), monitor=always),
+        likely=_compared(control.likely, arm.likely, alpha),
         uncertain=_compared(control.uncertain, arm.uncertain, alpha),
         rejected=_compared(control.rejected, arm.rejected, alpha),
         verdict=verdict,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.drift import drift
 from producer_api.analytics.window import Window
@@ -24,7 +25,8 @@ EVERY_SECONDS: Final = 60
 class DriftWatch(Background):
     """Measures the last 24 hours in the background. Survives Kafka and Redis away: the gauges then stand still."""
 
-    def __init__(self, register: Register, store: CounterStore, models: Path) -> None:
+    def __init__(self, answers: Answers, register: Register, store: CounterStore, models: Path) -> None:
+        self._answers = answers
         self._register = register
         self._store = store
         self._models = models
@@ -51,6 +53,6 @@ class DriftWatch(Background):
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
-                await asyncio.to_thread(self.measure)
+                await self._answers.run(self.measure)
             except LeafError as error:
                 log.warning("drift can't be measured just now: %s", error)

@@ -1,7 +1,7 @@
 """Shares of counts and what sets two of them apart: intervals, tests, sample sizes.
 
 Every function is pure, on counts; `ALPHA` is the two-sided error that all of them are set to. The libraries take
-seconds to import, which the first question pays and not every start of the API.
+seconds to import: `load` does so in the background, so that neither the start of the API nor a question waits for it.
 """
 
 import math
@@ -53,6 +53,13 @@ class Paired(BaseModel):
     only_second: int
     neither: int
     p_value: float
+
+
+def load() -> None:
+    """Import the libraries."""
+    paired(1, 0, 0, 1)
+    sample_size(0.5, 0.1)
+    ratio_mismatch([([10, 10], [0.5, 0.5])])
 
 
 def share(count: int, of: int, alpha: float = ALPHA) -> Share:

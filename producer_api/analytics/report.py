@@ -8,8 +8,9 @@ from typing import Final, Literal
 from pydantic import AwareDatetime, BaseModel
 
 from producer_api.analytics.arms import ArmReport, arm_reports, ratio, scopes_of
+from producer_api.analytics.bucket import Counts
 from producer_api.analytics.comparison import Comparison, compare
-from producer_api.analytics.counts import CounterStore, Counts
+from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.shadows import ShadowReport, shadow_reports
 from producer_api.analytics.window import Window
 from producer_api.experiments.register import History

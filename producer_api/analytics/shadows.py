@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from producer_api.analytics.arms import Matrix, matrix
-from producer_api.analytics.counts import Counts
+from producer_api.analytics.bucket import Counts
 from producer_api.analytics.proportions import Paired, Share, paired, share
 from schemas import counters
 

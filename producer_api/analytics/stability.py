@@ -1,9 +1,10 @@
 """Drift: how far what the cameras show now is from what the model was trained on."""
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 MODERATE: Final = 0.1
@@ -27,7 +28,22 @@ class Stability(BaseModel):
 
 
 def stability(baseline: Sequence[float], counts: Sequence[float]) -> Stability:
-    """Index of `counts` against the `baseline` shares of the same bins.
+    """Index of `counts` against the `baseline` shares of the same bins."""
+    found = indices(baseline, np.asarray([counts], float))
+    psi, images, noise = float(found.psi[0]), round(found.images[0]), float(found.noise[0])
+    return Stability(psi=psi, images=images, noise=noise, level=_level(psi, noise))
+
+
+class Indices(NamedTuple):
+    """Of many windows: an array each."""
+
+    psi: NDArray[np.float64]
+    images: NDArray[np.float64]
+    noise: NDArray[np.float64]
+
+
+def indices(baseline: Sequence[float], counts: NDArray[np.float64]) -> Indices:
+    """Index of each row of `counts` (windows x bins) against the `baseline` shares of the same bins.
 
     PSI = sum (actual - expected) ln(actual / expected); bands after Siddiqi 2006 (Credit Risk Scorecards). Without
     drift, images times PSI is about chi-square with bins - 1 degrees of freedom (Yurdakul & Naranjo 2020, Journal of
@@ -35,17 +51,16 @@ def stability(baseline: Sequence[float], counts: Sequence[float]) -> Stability:
     """
     from scipy import special  # noqa: PLC0415  takes a second
 
-    observed = np.asarray(counts, float)
-    if observed.shape != (len(baseline),):
-        msg = f"{len(baseline)} shares against {observed.size} counts"
+    bins = counts.shape[1]
+    if bins != len(baseline):
+        msg = f"{len(baseline)} shares against {bins} counts"
         raise ValueError(msg)
-    images = round(observed.sum())
-    actual = (observed + 0.5) / (images + 0.5 * observed.size)
+    images = counts.sum(axis=1)
+    actual = (counts + 0.5) / (images + 0.5 * bins)[:, None]
     expected = np.maximum(np.asarray(baseline, float), _FLOOR)
     expected /= expected.sum()
-    psi = float(((actual - expected) * np.log(actual / expected)).sum())
-    noise = float(special.chdtri(observed.size - 1, 0.05)) / max(images, 1)
-    return Stability(psi=psi, images=images, noise=noise, level=_level(psi, noise))
+    psi = ((actual - expected) * np.log(actual / expected)).sum(axis=1)
+    return Indices(psi, images, float(special.chdtri(bins - 1, 0.05)) / np.maximum(images, 1))
 
 
 def _level(psi: float, noise: float) -> Level:

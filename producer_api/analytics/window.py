@@ -10,10 +10,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from producer_api.errors import RequestError
 from producer_api.moment import Moment
 from schemas.counters import STEP_SECONDS, Step
-from schemas.topics import DAY_MS, PREDICTIONS
 
 MAX_BUCKETS: Final = 1500
-KEPT: Final = timedelta(milliseconds=(PREDICTIONS.retention_days or 0) * DAY_MS)
 DEFAULT: Final[dict[Step, timedelta]] = {"minute": timedelta(hours=3), "hour": timedelta(days=7)}
 
 From = Annotated[Moment | None, Query(alias="from", description="Begin, RFC 3339; rounded down to a bucket.")]
@@ -31,11 +29,16 @@ class Window(BaseModel):
 
     @classmethod
     def of(cls, begin: datetime | None, end: datetime | None, step: Step, default: timedelta | None = None) -> Self:
-        """The window that covers this range. Raises RequestError where it is empty or too long."""
+        """The window that covers this range; without an end, up to the bucket in progress.
+
+        Without a begin it is `default` long, as far as that many buckets are read. Raises RequestError where it is
+        empty or too long.
+        """
         seconds = STEP_SECONDS[step]
         last = (end or datetime.now(UTC)).timestamp()
-        first = begin.timestamp() if begin else last - (default or DEFAULT[step]).total_seconds()
-        low, high = int(first // seconds) * seconds, -int(-last // seconds) * seconds
+        high = -int(-last // seconds) * seconds if end else (int(last // seconds) + 1) * seconds
+        length = min((default or DEFAULT[step]).total_seconds(), (MAX_BUCKETS - 1) * seconds)
+        low = int((begin.timestamp() if begin else last - length) // seconds) * seconds
         if high <= low:
             msg = "the range ends before it begins"
             raise RequestError(msg, "Give from and to in this order.")
@@ -59,6 +62,11 @@ class Window(BaseModel):
     def seconds(self) -> int:
         """Length of one bucket."""
         return STEP_SECONDS[self.step]
+
+    @property
+    def length(self) -> int:
+        """How many buckets."""
+        return round((self.end - self.begin).total_seconds() / self.seconds)
 
     def buckets(self) -> Iterator[int]:
         """Begin of each bucket, ms."""

@@ -12,6 +12,7 @@ from producer_api.cameras.log import Cursor
 from producer_api.moment import Moment
 from producer_api.problems import problems
 from producer_api.services import ServicesHere
+from schemas.broker_time import LATEST_MS
 from schemas.image import CameraId
 from schemas.prediction import Label
 from schemas.result import Result, from_ms
@@ -40,9 +41,10 @@ class Camera(BaseModel):
 
 
 class Cameras(BaseModel):
-    """All cameras, the one heard last first."""
+    """A page of cameras, the one heard last first; `cursor` leads to the next page, null: there is none."""
 
     cameras: list[Camera]
+    cursor: str | None
 
 
 class CameraResults(BaseModel):
@@ -52,11 +54,16 @@ class CameraResults(BaseModel):
     cursor: str | None
 
 
-@router.get("/cameras", responses=problems(401, 403, 503))
-async def cameras(services: ServicesHere) -> Cameras:
+PageCursor = Annotated[str | None, Query(description="From the page before.")]
+
+
+@router.get("/cameras", responses=problems(401, 403, 422, 503))
+async def cameras(services: ServicesHere, cursor: PageCursor = None) -> Cameras:
     """Which cameras there are, how fast their frames come and since when some are silent."""
-    seen = await services.cameras.cameras(int((time.time() - WINDOW_MINUTES * 60) * 1000))
+    start = Cursor.read(cursor) if cursor else Cursor(LATEST_MS, 0)
+    seen, after = await services.cameras.cameras(int((time.time() - WINDOW_MINUTES * 60) * 1000), start)
     return Cameras(
+        cursor=str(after) if after else None,
         cameras=[
             Camera(
                 camera=one.camera,
@@ -67,7 +74,7 @@ async def cameras(services: ServicesHere) -> Cameras:
                 unauthenticated_per_minute=one.claimed_recent / WINDOW_MINUTES,
             )
             for one in seen
-        ]
+        ],
     )
 
 
@@ -78,7 +85,7 @@ async def results(
     since: Annotated[Moment | None, Query(alias="from", description="RFC 3339, with a zone.")] = None,
     until: Annotated[Moment | None, Query(alias="to", description="RFC 3339, with a zone; exclusive.")] = None,
     label: Annotated[Label | None, Query(description="Only results with this most probable label.")] = None,
-    cursor: Annotated[str | None, Query(description="From the page before.")] = None,
+    cursor: PageCursor = None,
 ) -> CameraResults:
     """What was diagnosed in a camera's frames, newest first."""
     newest = int((until.timestamp() if until else time.time() + WINDOW_MINUTES * 60) * 1000) - 1

@@ -10,6 +10,7 @@ from producer_api.errors import RequestError
 from producer_api.results.store import ResultStore
 from schemas.counters import CAMERAS_KEY, CLAIMED_CAMERAS_KEY, camera_results_key, claimed_results_key
 from schemas.errors import StoreUnavailableError
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 from schemas.result import Result
 
 PAGE: Final = 100
@@ -44,7 +45,7 @@ class Cursor(NamedTuple):
         ms, _, skip = text.partition("-")
         if not (ms.isdecimal() and skip.isdecimal() and len(ms) <= 15 and len(skip) <= 9):
             msg = "the cursor is not one that was given out"
-            raise RequestError(msg, "Leave it out to begin anew.")
+            raise RequestError(msg, "Leave it out to start from the newest.")
         return cls(int(ms), int(skip))
 
     def __str__(self) -> str:
@@ -58,24 +59,33 @@ class CameraLog:
         self._redis = redis
         self._results = results
 
-    async def cameras(self, since_ms: int) -> list[Seen]:
-        """Every camera, the one heard last first; then names that only clients gave who did not authenticate.
+    async def cameras(self, since_ms: int, start: Cursor) -> tuple[list[Seen], Cursor | None]:
+        """Up to a page of cameras, the one heard last first, and where to go on.
 
-        Of these the latest only, since anybody can make them up. Raises StoreUnavailableError.
+        On the last page also names that only clients gave who did not authenticate; of these the latest only, since
+        anybody can make them up. Raises StoreUnavailableError.
         """
-        known = dict(_scored(await _answered(self._redis.zrange(CAMERAS_KEY, 0, -1, desc=True, withscores=True))))
-        claims = self._redis.zrange(CLAIMED_CAMERAS_KEY, 0, MAX_CLAIMED - 1, desc=True, withscores=True)
-        claimed = dict(_scored(await _answered(claims)))
-        names = list(known | claimed)
+        heard, after = await self._page(CAMERAS_KEY, start, 0)
+        known = dict(heard)
+        names = [*known, *(await self._only_claimed() if after is None else ())]
         async with self._redis.pipeline(transaction=False) as pipeline:
             for camera in names:
+                pipeline.zscore(CLAIMED_CAMERAS_KEY, camera)
                 pipeline.zcount(camera_results_key(camera), since_ms, "+inf")
                 pipeline.zcount(claimed_results_key(camera), since_ms, "+inf")
             counts = await _answered(pipeline.execute())
         return [
-            Seen(camera, known.get(camera), together - alone, claimed.get(camera), alone)
-            for camera, together, alone in zip(names, counts[::2], counts[1::2], strict=True)
-        ]
+            Seen(camera, known.get(camera), together - alone, None if claimed is None else int(claimed), alone)
+            for camera, claimed, together, alone in zip(names, counts[::3], counts[1::3], counts[2::3], strict=True)
+        ], after
+
+    async def _only_claimed(self) -> list[str]:
+        latest: Any = await _answered(self._redis.zrange(CLAIMED_CAMERAS_KEY, 0, MAX_CLAIMED - 1, desc=True))
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for camera in latest:
+                pipeline.zscore(CAMERAS_KEY, camera)
+            heard = await _answered(pipeline.execute())
+        return [camera.decode() for camera, last_ms in zip(latest, heard, strict=True) if last_ms is None]
 
     async def results(
         self, camera: str, start: Cursor, from_ms: int, label: str | None
@@ -84,8 +94,10 @@ class CameraLog:
         found: list[Result] = []
         at = start
         for _ in range(MAX_SCANNED // PAGE):
-            ids, after = await self._ids(camera, at, from_ms)
-            for number, result in enumerate(await self._results.read_many([image_id for image_id, _ in ids])):
+            ids, after = await self._page(camera_results_key(camera), at, from_ms)
+            candidates = await self._candidates([image_id for image_id, _ in ids], label)
+            results = await self._results.read_many([ids[number][0] for number in candidates])
+            for number, result in zip(candidates, results, strict=True):
                 if result and label in {None, result.label}:
                     found.append(result.model_copy(update={"heatmap": None}))
                     if len(found) == PAGE:
@@ -95,10 +107,18 @@ class CameraLog:
             at = after
         return found, at
 
-    async def _ids(self, camera: str, at: Cursor, from_ms: int) -> tuple[list[tuple[str, int]], Cursor | None]:
-        raw = await _answered(
+    async def _candidates(self, image_ids: list[str], label: str | None) -> list[int]:
+        """Places of those that may have the label: to parse each prediction takes ten times as long as to ask."""
+        if label is None:
+            return list(range(len(image_ids)))
+        shown = await self._results.shown(image_ids)
+        possible = {None, label, OTHER_TOMATO_PROBLEM, NOT_TOMATO_LEAF}
+        return [place for place, name in enumerate(shown) if name in possible]
+
+    async def _page(self, key: str, at: Cursor, from_ms: int) -> tuple[list[tuple[str, int]], Cursor | None]:
+        raw: Any = await _answered(
             self._redis.zrange(
-                camera_results_key(camera),
+                key,
                 at.ms,
                 from_ms,
                 desc=True,
@@ -108,18 +128,14 @@ class CameraLog:
                 withscores=True,
             )
         )
-        ids = _scored(raw)
-        return ids, _after(at, ids) if len(ids) == PAGE else None
+        members = [(member.decode(), int(score)) for member, score in raw]
+        return members, _after(at, members) if len(members) == PAGE else None
 
 
 def _after(at: Cursor, ids: list[tuple[str, int]]) -> Cursor:
     last = ids[-1][1]
     same = sum(ms == last for _, ms in ids)
     return Cursor(last, same + (at.skip if last == at.ms else 0))
-
-
-def _scored(members: Any) -> list[tuple[str, int]]:
-    return [(member.decode(), int(score)) for member, score in members]
 
 
 async def _answered(asked: Awaitable[T]) -> T:

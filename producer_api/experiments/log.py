@@ -1,15 +1,11 @@
-"""The topic `leaf.experiments`, read to its end and written to."""
+"""The topic `leaf.experiments`, followed and written to."""
 
 import logging
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Final
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from producer_api import metrics
+from producer_api.follower import Follower
 from schemas.envelope import headers_of
 from schemas.errors import BrokerUnavailableError, EventError, EventTooLargeError
 from schemas.experiment import Experiment
@@ -19,50 +15,43 @@ from schemas.trial import read_record
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS: Final = 0.1
-
 
 class ExperimentLog:
     """Every definition in the topic; may be used from several threads.
 
-    1. `read` asks where the topic ends now, and returns once all records before that are in the timeline.
-    2. `append` returns once the broker has acknowledged the record with all in-sync replicas.
+    1. `known` answers at once with what the topic held some milliseconds ago: for whoever only looks.
+    2. `read` asks where the topic ends now, and returns once all records before that are in the timeline: for whoever
+       changes something by it.
+    3. `append` returns once the broker has acknowledged the record with all in-sync replicas.
 
-    Survives: the broker away (BrokerUnavailableError, the next call goes on), the topic made anew (read from its
-    start), records that are no definitions (logged, counted and skipped).
+    Survives: the broker away (`known` goes on with what was read; BrokerUnavailableError from the others, and the next
+    call goes on), the topic made anew (read from its start), records that are no definitions (logged, counted and
+    skipped).
     """
 
     def __init__(self, bootstrap: str, seconds: float) -> None:
         self._client = {"bootstrap.servers": bootstrap, "client.id": "leaf-experiments", "log_level": 0}
         self._seconds = seconds
-        self._partition = TopicPartition(EXPERIMENTS.name, 0, OFFSET_BEGINNING)
-        self._lock = threading.Lock()
-        self._consumer: Consumer | None = None
-        self._reached = 0
+        self._follower = Follower(self._client, EXPERIMENTS.name, seconds, self._take, self._restart)
         self._timeline = Timeline()
+
+    def start(self) -> None:
+        """Begin to follow the topic; the first question does so too."""
+        self._follower.start()
 
     def close(self) -> None:
         """Disconnect."""
-        with self._lock:
-            if self._consumer:
-                self._consumer.close()
-                self._consumer = None
+        self._follower.close()
+
+    def known(self) -> Timeline:
+        """All definitions up to some milliseconds ago. Raises BrokerUnavailableError before they were ever read."""
+        self._follower.known()
+        return self._timeline
 
     def read(self) -> Timeline:
         """All definitions up to now. Raises BrokerUnavailableError."""
-        with self._turn():
-            consumer = self._consumer = self._consumer or self._assigned()
-            deadline = time.monotonic() + self._seconds
-            end = self._end(consumer, deadline)
-            if end < self._reached:
-                self._reached, self._timeline = 0, Timeline()
-                consumer.assign([self._partition])
-            while self._reached < end:
-                if time.monotonic() > deadline:
-                    msg = f"the experiments can't be read: only {self._reached} of {end} records came in time"
-                    raise BrokerUnavailableError(msg, "Try again in a moment.")
-                self._take(consumer.poll(0.1))
-            return self._timeline
+        self._follower.reach_end()
+        return self._timeline
 
     def append(self, experiment: Experiment) -> None:
         """Store a definition. Raises BrokerUnavailableError where it is not confirmed, and EventTooLargeError."""
@@ -76,7 +65,7 @@ class ExperimentLog:
                 key=record.key,
                 value=record.value,
                 headers=record.headers(),
-                partition=self._partition.partition,  # the embedded broker gives every topic several
+                partition=0,  # the embedded broker gives every topic several
                 on_delivery=lambda error, _message: outcome.append(error),
             )
         except KafkaException as refused:  # larger than the client takes
@@ -89,44 +78,10 @@ class ExperimentLog:
             msg = f"{experiment.id} is not confirmed and may or may not be in force: {error.str()}"
             raise BrokerUnavailableError(msg, "Look with `leaf experiments show`, then try again.")
 
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Alone. Raises BrokerUnavailableError rather than wait for longer than one reading may take."""
-        if not self._lock.acquire(timeout=self._seconds):
-            msg = "the experiments can't be read: others wait for Kafka already"
-            raise BrokerUnavailableError(msg, "Try again in a moment; `leaf doctor` says what is wrong.")
-        try:
-            yield
-        finally:
-            self._lock.release()
+    def _restart(self) -> None:
+        self._timeline = Timeline()
 
-    def _end(self, consumer: Consumer, deadline: float) -> int:
-        while True:
-            try:
-                end: int = consumer.get_watermark_offsets(self._partition, timeout=self._seconds)[1]
-            except KafkaException as error:
-                if time.monotonic() < deadline:  # a topic just made has no leader yet
-                    time.sleep(RETRY_SECONDS)
-                    continue
-                msg = f"the experiments can't be read: {error.args[0].str()}"
-                raise BrokerUnavailableError(msg, "Try again in a moment; `leaf doctor` says what is wrong.") from error
-            return end
-
-    def _assigned(self) -> Consumer:
-        consumer = Consumer({**self._client, "group.id": "leaf-experiments", "enable.partition.eof": True})
-        consumer.assign([self._partition])
-        self._reached, self._timeline = 0, Timeline()
-        return consumer
-
-    def _take(self, message: Message | None) -> None:
-        if message is None:
-            return
-        error = message.error()
-        if error is not None:
-            if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001  its public name
-                self._reached = max(self._reached, message.offset())
-            return
-        self._reached = message.offset() + 1
+    def _take(self, message: Message) -> None:
         try:
             record = read_record(message.key(), message.value(), headers_of(message))
         except EventError as problem:

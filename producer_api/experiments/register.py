@@ -43,8 +43,9 @@ class Register:
        that compaction, which keeps the last, keeps it too, and the caller is told 409. So is who started an experiment
        while another process started one and was first in the log: by `Timeline` the later version is void.
 
-    Saying again what already holds writes nothing. Survives: kill -9 at any step (before 3 nothing happened, after it
-    the version holds). Assumes that the API's clock and the broker's agree to well within a second.
+    Saying again what already holds writes nothing. `timeline`, `all` and `get` answer from memory, with what stood in
+    the topic some milliseconds ago. Survives: kill -9 at any step (before 3 nothing happened, after it the version
+    holds). Assumes that the API's clock and the broker's agree to well within a second.
     """
 
     def __init__(
@@ -61,23 +62,27 @@ class Register:
         self._clock = clock
         self._lock = threading.Lock()
 
+    def start(self) -> None:
+        """Begin to read the experiments, so that they are known when somebody asks."""
+        self._log.start()
+
     def close(self) -> None:
         """Disconnect."""
         self._log.close()
 
     def timeline(self) -> Timeline:
-        """All definitions up to now. Raises BrokerUnavailableError."""
-        return self._log.read()
+        """All definitions, as they are known. Raises BrokerUnavailableError before they were ever read."""
+        return self._log.known()
 
     def all(self) -> list[History]:
         """Every experiment that ever took effect, the one in force first."""
-        timeline = self._log.read()
+        timeline = self._log.known()
         found = [history for name in timeline.names() if (history := self._history(timeline, name))]
         return sorted(found, key=lambda history: (not history.in_force, history.name))
 
     def get(self, name: str) -> History:
         """One experiment. Raises UnknownExperimentError."""
-        timeline = self._log.read()
+        timeline = self._log.known()
         if history := self._history(timeline, name):
             return history
         msg = f"there is no experiment {name!r}"

@@ -11,7 +11,7 @@ from confluent_kafka import Message
 from schemas.envelope import headers_of
 from schemas.errors import EventError
 from schemas.feedback import Feedback
-from schemas.labels import LABELS
+from schemas.labels import OUTPUTS
 from schemas.prediction import Prediction, UnservedArm
 from schemas.result import from_ms
 
@@ -40,7 +40,7 @@ PREDICTIONS: Final = pa.schema(
         ("label", pa.string()),
         ("confidence", pa.float64()),
         ("gate", pa.float64()),
-        *((f"p_{label}", pa.float64()) for label in LABELS),
+        *((f"p_{label}", pa.float64()) for label in OUTPUTS),
         *((feature, pa.float64()) for feature in ("brightness", "contrast", "red", "green", "blue")),
         ("inference_ms", pa.float64()),
         ("batch", pa.int32()),
@@ -123,8 +123,9 @@ def _prediction(prediction: Prediction, done_at: datetime) -> Row:
     if prediction.features:
         row |= prediction.features.model_dump()
     if answer := prediction.answer:
-        row |= answer.model_dump(exclude={"heatmap", "probabilities"})
-        row |= {f"p_{label}": probability for label, probability in zip(LABELS, answer.probabilities, strict=True)}
+        row |= answer.model_dump(exclude={"heatmap", "probabilities", "other"})
+        probabilities = zip(OUTPUTS, [*answer.probabilities, answer.other], strict=True)
+        row |= {f"p_{label}": probability for label, probability in probabilities}
     return row
 
 

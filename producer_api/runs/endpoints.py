@@ -9,7 +9,6 @@ from pydantic import BaseModel
 from producer_api.admin import anonymous, is_admin
 from producer_api.errors import UnknownRunError
 from producer_api.problems import problems
-from producer_api.runs.log import RunLog
 from producer_api.services import ServicesHere
 from schemas.prediction import RunName
 from schemas.replay import Progress
@@ -64,17 +63,14 @@ class Runs(BaseModel):
 @router.get("/runs", responses=problems(503))
 def runs(services: ServicesHere, named: Annotated[bool, Depends(is_admin)]) -> Runs:
     """All replays and how far they are."""
-    log = RunLog(services.settings.kafka, services.settings.publish_seconds)
-    progress = log.progress(log.all().values())
-    return Runs(runs=[RunView.of(each, named=named) for each in progress.values()])
+    return Runs(runs=[RunView.of(each, named=named) for each in services.runs.progress().values()])
 
 
 @router.get("/runs/{name}", responses=problems(404, 503))
 def run(name: RunName, services: ServicesHere, named: Annotated[bool, Depends(is_admin)]) -> RunView:
     """One replay and how far it is."""
-    log = RunLog(services.settings.kafka, services.settings.publish_seconds)
-    found = log.all()
+    found = services.runs.progress()
     if name not in found:
         msg = f"there is no run {name!r}"
         raise UnknownRunError(msg, f"There are {', '.join(found) or 'none'}.")
-    return RunView.of(log.progress([found[name]])[name], named=named)
+    return RunView.of(found[name], named=named)

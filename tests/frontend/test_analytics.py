@@ -95,7 +95,7 @@ def test_it_says_which_arm_is_better_and_draws_the_numbers(page: Page) -> None:
 
     drawn = page.get_by_test_id("comparisons").locator("svg")
     assert re.match(r"accuracy \+1\d\.\d points", drawn.get_attribute("aria-label") or "")
-    assert drawn.locator(".span-always").count() == drawn.locator(".span-once").count() == 3
+    assert drawn.locator(".span-always").count() == drawn.locator(".span-once").count() == 4
     expect(page.get_by_test_id("shadows")).to_contain_text("shadow")
     expect(page.get_by_test_id("drift").locator("tr", has_text="brightness")).to_contain_text("differs much")
 

@@ -117,8 +117,8 @@ def test_what_an_operator_must_be_able_to_set_reaches_the_containers():
     """A variable without a value is taken from the shell or from .env, and left out where neither has it."""
     for name, variables in {
         "topics": {"LEAF_PARTITIONS", "LEAF_REPLICATION", "LEAF_RETENTION_DAYS"},
-        "api": {"LEAF_API_ADMIN_KEY", "LEAF_API_TASK_ID_KEY", "LEAF_SINK_RETENTION_DAYS"},
-        "sink": {"LEAF_SINK_RETENTION_DAYS"},
+        "api": {"LEAF_API_ADMIN_KEY", "LEAF_API_TASK_ID_KEY", "LEAF_SINK_RETENTION_DAYS", "LEAF_SINK_MINUTE_HOURS"},
+        "sink": {"LEAF_SINK_RETENTION_DAYS", "LEAF_SINK_MINUTE_HOURS"},
         "nginx": {"LEAF_POST_RATE", "LEAF_POST_BURST"},
     }.items():
         given = SERVICES[name]["environment"]

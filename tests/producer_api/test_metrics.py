@@ -17,7 +17,7 @@ from producer_api.analytics import drift_watch
 from producer_api.analytics.drift import FeatureDrift
 
 register = SimpleNamespace(timeline=lambda: SimpleNamespace(at=lambda _now: object()))
-watch = drift_watch.DriftWatch(register, None, Path())
+watch = drift_watch.DriftWatch(None, register, None, Path())
 for arm, psi in ("old", 0.4), ("new", 0.01):
     found = FeatureDrift(feature="label", arm=arm, model="m@1", psi=psi, images=900, noise=0.01, level="none")
     drift_watch.drift = lambda *_: SimpleNamespace(features=[found])

@@ -25,10 +25,11 @@ from schemathesis.specs.openapi.checks import (
 )
 from traffic import two_arms
 
+from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.cameras.log import CameraLog
 from producer_api.experiments.register import Register
-from producer_api.runs.log import RunLog
+from schemas.replay import Progress
 from schemas.timeline import Timeline
 from tests.producer_api.conftest import ADMIN_KEY
 from tests.support.examples import run
@@ -75,26 +76,29 @@ class Log:
     def __init__(self) -> None:
         self._timeline = Timeline().with_(two_arms(name="default"))
 
-    def read(self):
+    def known(self):
         return self._timeline
+
+    read = known
 
     def append(self, experiment) -> None:
         self._timeline = self._timeline.with_(experiment)
 
 
 @pytest.fixture
-def whole(app: FastAPI, services: SimpleNamespace, redis, tmp_path: Path, monkeypatch) -> Iterator[FastAPI]:
+def whole(app: FastAPI, services: SimpleNamespace, redis, tmp_path: Path) -> Iterator[FastAPI]:
     """The application with everything behind it in memory."""
     for model in ("resnet50", "efficientnetb0"):
         (tmp_path / "models" / model / "1").mkdir(parents=True)
     services.cameras = CameraLog(redis, services.store)
     services.experiments = Register(Log(), tmp_path / "models")
-    services.counters = CounterStore("redis://127.0.0.1:1", 1)
-    services.counters._redis = FakeRedis(server=FakeServer(), decode_responses=True)
-    monkeypatch.setattr(RunLog, "all", lambda _log: {run().name: run()})
-    monkeypatch.setattr(RunLog, "progress", lambda _log, _runs: {})
+    services.counters = CounterStore("redis://127.0.0.1:1", 1, services.settings.kept)
+    services.counters._redis = FakeRedis(server=FakeServer())
+    services.answers = Answers()
+    services.runs = SimpleNamespace(progress=lambda: {run().name: Progress(run(), {}, {})})
     app.router.lifespan_context = lambda _app: contextlib.nullcontext()  # the services are there already
-    return app
+    yield app
+    services.answers.stop()
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -11,7 +11,7 @@ from sinks import APPENDED_MS, FIELD, START_MS, Record, everything, failed, hour
 from result_sink.batch import Batcher
 from result_sink.settings import SinkSettings
 from result_sink.store import Store
-from schemas.counters import COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
+from schemas.counters import CHANGES_KEY, COMPLETE_SINCE_KEY, OFFSETS_KEY, TOTALS_KEY
 from schemas.prediction import Prediction
 
 pytestmark = pytest.mark.broker
@@ -229,7 +229,7 @@ def test_everything_expires_by_event_time(apply, store):
 def test_what_is_past_its_time_leaves_nothing(apply, store):
     old = {"timestamp_ms": START_MS - 31 * 86400 * 1000}
     assert apply([made(0, camera="camera-1", source=old)]).applied == 1
-    assert set(store.keys("*")) == {OFFSETS_KEY}
+    assert set(store.keys("*")) == {OFFSETS_KEY, CHANGES_KEY}
 
 
 def test_camera_results_older_than_the_retention_go(apply, store):

@@ -35,6 +35,16 @@ def test_what_is_no_tomato_leaf_counts_as_that():
     assert shown(prediction.answer) == "not_tomato_leaf"
 
 
+def test_another_tomato_problem_counts_as_that_and_a_likely_answer_as_its_label():
+    other = examples.answer(verdict="other_tomato_problem", other=0.7)
+    prediction = made(0, answer=other, shadows=(examples.answer(arm="new", verdict="likely"),))
+    found = fields(prediction, START_MS)
+    assert {"verdict:other_tomato_problem", "label:other_tomato_problem"} < set(found)
+    assert "shadow:new:other_tomato_problem:late_blight" in found
+    likely = fields(made(0, answer_verdict="likely"), START_MS)
+    assert {"verdict:likely", "label:late_blight"} < set(likely)
+
+
 def test_an_image_whose_arm_was_not_served_counts_outside_and_names_the_arm():
     unserved = UnservedArm(experiment="trial", experiment_version=4, arm="new", model="resnet50", version="6")
     prediction = made(0, experiment=None, experiment_version=None, unserved=unserved, answer_version="5")

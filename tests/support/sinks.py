@@ -12,8 +12,10 @@ from confluent_kafka import Producer
 from redis import Redis
 from tenacity import retry, stop_after_delay, wait_fixed
 
+from result_sink.batch import Batcher
 from result_sink.settings import SinkSettings
 from result_sink.sink import Sink
+from result_sink.store import Store
 from schemas import counters
 from schemas.feedback import Feedback
 from schemas.prediction import Failure, Prediction, Source
@@ -116,6 +118,27 @@ class Record:
         return 1, APPENDED_MS + self.number
 
 
+class Script:
+    """The sink's script on one partition, without Kafka."""
+
+    def __init__(self, redis: str) -> None:
+        settings = SinkSettings(redis=redis, mode="real")
+        self._store, self._batcher, self._next = Store(settings), Batcher(settings), 0
+        self._store.connect()
+        self._store.move(FIELD, None, 0)
+
+    def __call__(self, *events: Prediction | Feedback) -> None:
+        """Apply these, which are all new."""
+        records: list[Any] = [Record(self._next + index, event) for index, event in enumerate(events)]
+        self._store.apply([self._batcher.batch(FIELD, self._next, records)])
+        [(_, reply)] = self._store.replies()
+        assert reply.applied == len(events)
+        self._next += len(events)
+
+    def close(self) -> None:
+        self._store.close()
+
+
 @dataclass
 class Running:
     """A sink in a thread of its own."""
@@ -156,8 +179,8 @@ def results(store: Redis) -> set[str]:
 
 
 def everything(store: Redis) -> dict[str, Any]:
-    """Every key with its value and expiry, except the stored offsets."""
+    """Every key with its value and expiry, except the stored offsets and changes, which count batches."""
     read = {"hash": store.hgetall, "string": lambda key: store.getrange(key, 0, -1)}
     read["zset"] = lambda key: store.zrange(key, 0, -1, withscores=True)
-    keys = (key for key in store.scan_iter("*", count=1000) if key != counters.OFFSETS_KEY)
+    keys = (key for key in store.scan_iter("*", count=1000) if key not in {counters.OFFSETS_KEY, counters.CHANGES_KEY})
     return {key: (read[store.type(key)](key), store.expiretime(key)) for key in keys}

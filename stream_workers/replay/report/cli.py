@@ -63,8 +63,15 @@ def replay_report(
 
 def _more(comparison: Comparison) -> dict[str, object]:
     most = [{"image_id": each.image_id, "distance": each.distance} for each in comparison.most]
-    models = {"models_before": dict(comparison.models_before), "models_after": dict(comparison.models_after)}
-    return {"missing": comparison.missing, "confidence_shift": comparison.shift, "most_changed": most} | models
+    return {
+        "missing": comparison.missing,
+        "confidence_shift": comparison.shift,
+        "most_changed": most,
+        "models_before": dict(comparison.models_before),
+        "models_after": dict(comparison.models_after),
+        "verdicts_before": dict(comparison.verdicts_before),
+        "verdicts_after": dict(comparison.verdicts_after),
+    }
 
 
 def _jpegs(settings: WorkerSettings, changed: list[Changed]) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ class Changed(NamedTuple):
 class Comparison:
     """Two sets of answers to the same images.
 
-    What counts as an answer is the label shown: one of the ten, `not_tomato_leaf`, or `failed`.
+    What counts as an answer is the label shown: `Answer.shown`, or `failed`.
     """
 
     images: int = 0
@@ -44,6 +44,9 @@ class Comparison:
     models_before: Counter[str] = field(default_factory=Counter)
     """`model@version` to images that it answered."""
     models_after: Counter[str] = field(default_factory=Counter)
+    verdicts_before: Counter[str] = field(default_factory=Counter)
+    """Verdict, or `failed`, to number of images."""
+    verdicts_after: Counter[str] = field(default_factory=Counter)
     most: list[Changed] = field(default_factory=list)
     """The most changed, the farthest first."""
 
@@ -105,6 +108,8 @@ class Comparison:
         before, after = shown(pair.before), shown(pair.after)
         self.images += 1
         self.matrix[before][after] += 1
+        self.verdicts_before[_verdict(pair.before)] += 1
+        self.verdicts_after[_verdict(pair.after)] += 1
         for prediction, models in ((pair.before, self.models_before), (pair.after, self.models_after)):
             if prediction.answer:
                 models[prediction.answer.model_id] += 1
@@ -125,7 +130,7 @@ def shown(prediction: Prediction) -> str:
 
 
 def distance(before: Prediction, after: Prediction) -> float:
-    """Total variation distance, 0 to 1, between two answers as distributions over the ten labels and "no leaf"."""
+    """Total variation distance, 0 to 1, between two answers as distributions over all that may be shown."""
     if before.answer is None or after.answer is None:
         return float(shown(before) != shown(after))
     shares = zip(_distribution(before.answer), _distribution(after.answer), strict=True)
@@ -133,7 +138,11 @@ def distance(before: Prediction, after: Prediction) -> float:
 
 
 def _distribution(answer: Answer) -> list[float]:
-    return [*(answer.gate * share for share in answer.probabilities), 1 - answer.gate]
+    return [*(answer.gate * share for share in (*answer.probabilities, answer.other)), 1 - answer.gate]
+
+
+def _verdict(prediction: Prediction) -> str:
+    return prediction.answer.verdict if prediction.answer else FAILED
 
 
 def _share(part: int, whole: int) -> float | None:

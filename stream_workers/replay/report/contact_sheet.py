@@ -7,7 +7,7 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
-from schemas.labels import NOT_TOMATO_LEAF
+from schemas.labels import NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 from schemas.prediction import Prediction
 from stream_workers.replay.report.comparison import Changed, shown
 
@@ -52,4 +52,5 @@ def _line(prediction: Prediction) -> str:
     label, answer = shown(prediction), prediction.answer
     if answer is None:
         return label
-    return f"{label} {1 - answer.gate if label == NOT_TOMATO_LEAF else answer.confidence:.0%}"
+    probability = {NOT_TOMATO_LEAF: 1 - answer.gate, OTHER_TOMATO_PROBLEM: answer.other}.get(label, answer.confidence)
+    return f"{label} {probability:.0%}"

@@ -5,10 +5,14 @@ from collections.abc import Mapping
 from html import escape
 from typing import Final
 
-from schemas.labels import DISPLAY_NAMES, NOT_TOMATO_LEAF
+from schemas.labels import DISPLAY_NAMES, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM
 from stream_workers.replay.report.comparison import FAILED, Comparison
 
-_NAMES: Final = DISPLAY_NAMES | {NOT_TOMATO_LEAF: "Not a tomato leaf", FAILED: "Failed"}
+_NAMES: Final = DISPLAY_NAMES | {
+    OTHER_TOMATO_PROBLEM: "Another tomato problem",
+    NOT_TOMATO_LEAF: "Not a tomato leaf",
+    FAILED: "Failed",
+}
 _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; color: #1b1b1b }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: 1rem 0 }
@@ -56,8 +60,10 @@ def html(run: str, against: str, comparison: Comparison, sheet: bytes) -> str:
 def _numbers(comparison: Comparison) -> list[tuple[str, str]]:
     numbers = [
         ("images", str(comparison.images)),
-        ("answered before by", _models(comparison.models_before)),
-        ("answered in this run by", _models(comparison.models_after)),
+        ("answered before by", _counted(comparison.models_before)),
+        ("answered in this run by", _counted(comparison.models_after)),
+        ("verdicts before", _counted(comparison.verdicts_before)),
+        ("verdicts in this run", _counted(comparison.verdicts_after)),
         ("same label", _percent(comparison.agreement)),
     ]
     if shift := comparison.shift:
@@ -94,8 +100,8 @@ def _missing(comparison: Comparison) -> str:
     return f" {comparison.missing} images of the run have no result on the other side, or none any more."
 
 
-def _models(models: Mapping[str, int]) -> str:
-    return ", ".join(f"{model} ({number})" for model, number in sorted(models.items())) or "-"
+def _counted(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} ({number})" for name, number in sorted(numbers.items())) or "-"
 
 
 def _percent(share: float | None) -> str:

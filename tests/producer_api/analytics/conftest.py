@@ -1,6 +1,7 @@
 """The analytics endpoints on counters that the real sink wrote."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,14 +14,18 @@ from sinks import Running
 from traffic import card
 
 from producer_api import problems
+from producer_api.analytics.answers import Answers
 from producer_api.analytics.counts import CounterStore
 from producer_api.analytics.endpoints import router
 from producer_api.experiments.log import ExperimentLog
 from producer_api.experiments.register import Register
 from producer_api.settings import ApiSettings
+from producer_api.uploads.backlog import Backlog
 from result_sink.settings import SinkSettings
 from schemas.topics import PARTITIONER
 from tests.producer_api.conftest import ADMIN_KEY
+
+KEPT = {"minute": timedelta(days=3650), "hour": timedelta(days=3650)}
 
 
 @pytest.fixture
@@ -33,7 +38,7 @@ def store(redis_server: str) -> Iterator[Redis]:
 
 @pytest.fixture
 def counters(redis_server: str, store: Redis) -> Iterator[CounterStore]:
-    found = CounterStore(f"redis://{redis_server}/0", 10)
+    found = CounterStore(f"redis://{redis_server}/0", 10, KEPT)
     yield found
     found.close()
 
@@ -75,6 +80,14 @@ async def api(experiments: ExperimentLog, counters: CounterStore, models: Path) 
     app.include_router(router)
     settings = ApiSettings.model_validate({"models_dir": models, "admin_key": ADMIN_KEY})
     register = Register(experiments, models)
-    app.state.services = SimpleNamespace(settings=settings, experiments=register, counters=counters)
+    answers = Answers()
+    app.state.services = SimpleNamespace(
+        settings=settings,
+        experiments=register,
+        counters=counters,
+        answers=answers,
+        backpressure=SimpleNamespace(backlog=Backlog(0, {})),
+    )
     async with AsyncClient(transport=ASGITransport(app), base_url="http://api", timeout=60) as client:
         yield client
+    answers.stop()

@@ -29,8 +29,9 @@ def arm(name, right, told, images=10_000):
     nothing = share(0, images)
     latency = {"mean": None, "p50": None, "p95": None, "p99": None}
     return ArmReport(
-        name=name, model="m", version="1", weight=0.5, images=images, expected=images, labels={}, uncertain=nothing,
-        rejected=nothing, confidence=[], latency=latency, accuracy=share(right, told), confusion={},
+        name=name, model="m", version="1", weight=0.5, images=images, expected=images, labels={}, likely=nothing,
+        uncertain=nothing, other=nothing, rejected=nothing, confidence=[], latency=latency,
+        accuracy=share(right, told), confusion={},
     )  # fmt: skip
 
 
@@ -41,6 +42,17 @@ def test_expected_images_follow_the_weights_of_each_version():
     assert (new.images, new.expected) == (585, pytest.approx(600))
     assert ratio([FIRST, SECOND], counts) > 0.5
     assert ratio([FIRST, SECOND], found(images(old=905, new=95), images(old=510, new=490))) < 1e-9
+
+
+def test_each_verdict_is_a_share_of_the_arms_images():
+    told = {"diagnosed": 50, "likely": 20, "uncertain": 15, "other_tomato_problem": 10, "not_tomato_leaf": 5}
+    counts = Counter({("verdict", verdict): number for verdict, number in told.items()} | {("images",): 100})
+    counts["label", "other_tomato_problem"] = 10
+    old, new = arm_reports([FIRST], {(1, "old"): counts, (1, "new"): Counter({("images",): 100})})
+    assert [one.count for one in (old.likely, old.uncertain, old.other, old.rejected)] == [20, 15, 10, 5]
+    assert old.labels == {"other_tomato_problem": 10}
+    [compared] = compare([old, new], effect=0.02)
+    assert compared.likely.difference.value == pytest.approx(-0.2)
 
 
 def test_an_arm_that_left_is_reported_last():

@@ -9,6 +9,7 @@ from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 from schemas.counters import ALL, CAMERAS_KEY, arm_scope, bucket_key, camera_scope
 from schemas.errors import StoreUnavailableError
+from schemas.labels import LABELS
 from tests.producer_api.conftest import ADMIN_KEY
 
 pytestmark = pytest.mark.broker
@@ -49,6 +50,15 @@ def test_labels_and_verdicts_are_lines_of_their_own(store, counters):
     assert lines(counters, "verdict")["uncertain"] == [0, 1, 0]
 
 
+def test_every_verdict_and_every_label_that_can_be_shown_is_a_line(store, counters):
+    put(store, WINDOW, 1, images=5, label__other_tomato_problem=2, verdict__other_tomato_problem=2, verdict__likely=3)
+    verdicts, labels = lines(counters, "verdict"), lines(counters, "label")
+    assert list(verdicts) == ["diagnosed", "likely", "uncertain", "other_tomato_problem", "not_tomato_leaf"]
+    assert (verdicts["likely"], verdicts["other_tomato_problem"]) == ([0, 3, 0], [0, 2, 0])
+    assert list(labels) == [*LABELS, "other_tomato_problem", "not_tomato_leaf"]
+    assert labels["other_tomato_problem"] == [0, 2, 0]
+
+
 def test_latency_comes_from_the_histogram_and_backlog_from_its_sum(store, counters):
     # Bin 19 of the latencies is 80 to 89.8 ms: 10 * 2 ** (18 / 6) is 80.
     put(store, MINUTES, 1, images=600, latency__19=600, latency_ms=51_000)
@@ -57,7 +67,10 @@ def test_latency_comes_from_the_histogram_and_backlog_from_its_sum(store, counte
     assert latency["p50"][1] == pytest.approx(84.8, abs=0.1)
     assert 89 < latency["p99"][1] < 89.8
     # Little's law: 600 photographs of 85 ms each in 60 s are 0.85 in work on average.
-    assert lines(counters, "backlog", window=MINUTES) == {"backlog": [0, pytest.approx(0.85), 0]}
+    # The last of them stay into the minute after.
+    [backlog] = lines(counters, "backlog", window=MINUTES).values()
+    assert backlog == [0, pytest.approx(0.85, rel=0.01), pytest.approx(0, abs=0.001)]
+    assert sum(backlog) == pytest.approx(0.85)
 
 
 def test_accuracy_is_of_those_with_feedback(store, counters):
@@ -108,7 +121,7 @@ def test_without_redis_it_says_so():
     from producer_api.analytics.counts import CounterStore
 
     with pytest.raises(StoreUnavailableError, match="Redis does not answer"):
-        series(CounterStore("redis://127.0.0.1:1/0", 0.5), "images", "all", WINDOW, None)
+        series(CounterStore("redis://127.0.0.1:1/0", 0.5, {"hour": timedelta(days=3650)}), "images", "all", WINDOW)
 
 
 async def test_over_http(api, store, experiments):
@@ -123,5 +136,6 @@ async def test_over_http(api, store, experiments):
         assert refused.headers["content-type"] == "application/problem+json"
     assert (await api.get("/analytics/series", params={"metric": "drift"})).status_code == 404
     experiments.append(two_arms())
+    experiments.read()
     drift = (await api.get("/analytics/series", params={"metric": "drift", "step": "minute"})).json()
     assert [line["name"] for line in drift["lines"]] == ["brightness"]

@@ -2,6 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from producer_api.analytics import window as window_module
 from producer_api.analytics.window import Window
 from producer_api.errors import RequestError
 
@@ -65,3 +66,19 @@ def test_a_range_too_long_is_not_told_to_take_the_step_it_has():
             Window.of(NOON - timedelta(days=1000), NOON, step)
         assert advice in refused.value.remedy
         assert f"step={step}" not in refused.value.remedy
+
+
+def test_the_bucket_in_progress_belongs_to_a_range_without_an_end_also_at_its_first_moment(monkeypatch):
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return NOON
+
+    monkeypatch.setattr(window_module, "datetime", Clock)
+    assert Window.of(NOON, None, "hour").end == NOON + 60 * MINUTE
+
+
+@pytest.mark.parametrize("kept", [timedelta(days=1), timedelta(days=30), timedelta(days=400)])
+def test_without_a_begin_all_that_is_kept_is_read_as_far_as_it_can_be(kept):
+    window = Window.of(None, None, "hour", kept)
+    assert window.length == min(kept // timedelta(hours=1) + 1, 1500)

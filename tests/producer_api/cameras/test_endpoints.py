@@ -1,10 +1,15 @@
+import asyncio
 import time
+from collections import Counter
 from datetime import UTC, datetime
+from itertools import chain
 
 import pytest
 
-from producer_api.cameras.log import CameraLog
+from producer_api.cameras.log import PAGE, CameraLog
+from producer_api.results import store
 from schemas.counters import CAMERAS_KEY, CLAIMED_CAMERAS_KEY, camera_results_key, claimed_results_key
+from schemas.result import SHOWN_FIELD, Result, result_key
 from tests.producer_api.conftest import ADMIN_KEY, sink
 from tests.support.examples import answer
 
@@ -114,3 +119,60 @@ async def test_malformed_questions_are_refused(client, params):
 
 async def test_a_camera_nobody_heard_of_has_no_results(client):
     assert (await client.get("/cameras/unheard/results", headers=ADMIN)).json() == {"results": [], "cursor": None}
+
+
+async def pages(client, path, **params):
+    """Every page of a listing, newest first."""
+    cursor = None
+    while True:
+        page = await client.get(path, params=params | ({"cursor": cursor} if cursor else {}), headers=ADMIN)
+        yield page.json()
+        if (cursor := page.json()["cursor"]) is None:
+            return
+
+
+async def test_many_cameras_come_in_pages(client, redis):
+    await redis.zadd(CAMERAS_KEY, {f"camera-{number:03d}": NOW_MS - number // 3 for number in range(2 * PAGE + 50)})
+    found = [[one["camera"] for one in page["cameras"]] async for page in pages(client, "/cameras")]
+    assert [len(page) for page in found] == [PAGE, PAGE, 50]
+    assert sorted(chain(*found)) == [f"camera-{number:03d}" for number in range(2 * PAGE + 50)]
+
+
+async def test_names_that_only_clients_gave_come_on_the_last_page_once(client, redis):
+    known = [f"camera-{number:03d}" for number in range(PAGE + 50)]
+    await redis.zadd(CAMERAS_KEY, {name: NOW_MS - number for number, name in enumerate(known)})
+    await redis.zadd(CLAIMED_CAMERAS_KEY, dict.fromkeys(("camera-000", "camera-149", "made-up"), NOW_MS))
+    first, last = [page["cameras"] async for page in pages(client, "/cameras")]
+    assert [one["camera"] for one in first + last] == [*known, "made-up"]
+    claimed = [one["camera"] for one in first + last if one["last_unauthenticated_at"]]
+    assert claimed == ["camera-000", "camera-149", "made-up"]
+
+
+async def test_a_rare_label_costs_only_the_results_that_may_have_it(client, redis, monkeypatch):
+    for number in range(600):
+        label = "late_blight" if number % 200 == 0 else "healthy"
+        image_id = await frame(redis, "north", number, NOW_MS - number, label)
+        shown = {200: "not_tomato_leaf", 400: "other_tomato_problem"}.get(number, label)
+        await redis.hset(result_key(image_id), SHOWN_FIELD, shown)
+    parsed, of = [], Result.of
+    monkeypatch.setattr(store.Result, "of", lambda *given: parsed.append(1) or of(*given))
+    found = [page["results"] async for page in pages(client, "/cameras/north/results", label="late_blight")]
+    assert [result["task_id"][-3:] for result in chain(*found)] == ["000", "200", "400"]
+    assert len(parsed) == 3
+
+
+async def test_many_results_leave_the_loop_to_others_in_between(services, redis, monkeypatch):
+    ids = [await frame(redis, "north", number, NOW_MS - number) for number in range(200)]
+    turn, parsed, of = 0, Counter(), Result.of
+
+    async def another():
+        nonlocal turn
+        while True:
+            turn += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(store.Result, "of", lambda *given: parsed.update([turn]) or of(*given))
+    beside = asyncio.create_task(another())
+    assert len(await services.store.read_many(ids)) == 200
+    beside.cancel()
+    assert max(parsed.values()) <= store.PER_TURN

@@ -29,6 +29,9 @@ class Records:
             raise BrokerUnavailableError("away")
         return Timeline(self.written)
 
+    def known(self):
+        return Timeline(self.written)
+
     def append(self, experiment):
         self.written += [*self.meanwhile, experiment]
         self.meanwhile = []
@@ -253,3 +256,13 @@ def test_two_processes_starting_different_experiments_at_once_run_one(registers)
     winners = [name for name, outcome in outcomes.items() if outcome == "running"]
     assert len(winners) == 1
     assert [found.name for found in registers[0].all()] == winners
+
+
+def test_to_look_waits_for_no_broker(register, records):
+    register.define("x", Definition(arms=HALVES))
+    records.away = True
+    assert [history.name for history in register.all()] == ["x"]
+    assert register.get("x").current.version == 1
+    assert register.timeline().names() == ["x"]
+    with pytest.raises(BrokerUnavailableError):
+        register.define("x", Definition(arms=TENTH))

@@ -47,4 +47,4 @@ def test_no_cell_of_a_csv_begins_a_formula_and_parquet_keeps_the_text(tmp_path, 
 
 def test_no_text_of_an_export_is_of_another_type_than_the_disarmed():
     kinds = {str(field.type) for schema in (rows.PREDICTIONS, rows.FEEDBACK, rows.RESULTS) for field in schema}
-    assert kinds == {"string", "double", "int32", "int64", "timestamp[ms, tz=UTC]"}
+    assert kinds == {"string", "bool", "double", "int32", "int64", "timestamp[ms, tz=UTC]"}

@@ -36,6 +36,13 @@ def row_of(**changes: Any) -> dict[str, Any]:
     return row
 
 
+def test_what_is_none_of_the_ten_has_its_verdict_and_its_probability() -> None:
+    other = answer(verdict="other_tomato_problem", probabilities=[0.03] * 10, confidence=0.03, other=0.7)
+    row = row_of(answer=other)
+    assert (row["verdict"], row["p_other_tomato_problem"], row["p_healthy"]) == ("other_tomato_problem", 0.7, 0.03)
+    assert (row_of(answer=answer(verdict="likely"))["verdict"], row_of()["p_other_tomato_problem"]) == ("likely", 0)
+
+
 def test_an_image_outside_of_its_experiment_names_the_arm_that_was_not_served_and_the_version_that_answered() -> None:
     unserved = UnservedArm(experiment="trial", experiment_version=4, arm="new", model="resnet50", version="6")
     row = row_of(

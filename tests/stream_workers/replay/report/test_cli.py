@@ -79,6 +79,7 @@ def test_a_run_against_the_live_results(cluster, redis_server, report, tmp_path)
     written = json.loads((tmp_path / "out" / "report.json").read_text())
     assert written["missing"] == 1
     assert written["models_before"] == written["models_after"] == {"resnet50@1": 3}
+    assert written["verdicts_before"] == written["verdicts_after"] == {"diagnosed": 3}
     assert "2  late_blight -> healthy" in report(name).stdout
 
 

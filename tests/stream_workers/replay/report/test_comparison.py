@@ -3,7 +3,7 @@ import pytest
 from examples import answer, prediction
 from sklearn.metrics import accuracy_score, confusion_matrix
 
-from schemas.labels import LABELS, NOT_TOMATO_LEAF
+from schemas.labels import LABELS, NOT_TOMATO_LEAF, OTHER_TOMATO_PROBLEM, OUTPUTS
 from schemas.prediction import Failure
 from stream_workers.replay.report.comparison import FAILED, MOST, Comparison, distance, shown
 from stream_workers.replay.report.results import Pair
@@ -11,22 +11,20 @@ from stream_workers.replay.report.results import Pair
 DICE = np.random.default_rng(3)
 
 
-def said(number, label=None, gate=0.99, probabilities=None):
-    """A prediction for image `number`; without a label it failed."""
+def said(number, label=None, gate=0.99, probabilities=None, **changes):
+    """A prediction for image `number`; without a label it failed. `changes`: of the answer."""
     common = {"image_id": f"image-{number:016d}", "answer": None, "features": None}
     if label is None:
         return prediction(**common | {"failure": Failure(kind="failed", error="x")})
-    verdict = NOT_TOMATO_LEAF if label == NOT_TOMATO_LEAF else "diagnosed"
-    chosen = LABELS[0] if label == NOT_TOMATO_LEAF else label
+    verdict = "diagnosed" if label in LABELS else label
+    chosen = label if label in LABELS else LABELS[0]
     shares = probabilities or [0.91 if name == chosen else 0.01 for name in LABELS]
-    return prediction(
-        **common
-        | {"answer": answer(label=chosen, verdict=verdict, confidence=max(shares), probabilities=shares, gate=gate)}
-    )
+    fields = {"label": chosen, "verdict": verdict, "confidence": max(shares), "probabilities": shares, "gate": gate}
+    return prediction(**common | {"answer": answer(**fields | changes)})
 
 
 def pairs(count):
-    labels = [*LABELS, NOT_TOMATO_LEAF, None]
+    labels = [*OUTPUTS, NOT_TOMATO_LEAF, None]
     for number in range(count):
         before, after = DICE.integers(0, len(labels), 2)
         truth = LABELS[DICE.integers(0, 10)] if number % 3 else None
@@ -70,6 +68,14 @@ def test_which_versions_answered_is_counted_on_both_sides():
     assert (found.models_before, found.models_after) == ({"resnet50@1": 2}, {"resnet50@2": 1})
 
 
+def test_verdicts_are_counted_on_both_sides():
+    likely, failed = said(1, "healthy", verdict="likely"), said(2)
+    pairs = [Pair(likely, said(1, "healthy"), None), Pair(failed, said(2, OTHER_TOMATO_PROBLEM), None)]
+    found = Comparison.of(pairs)
+    assert found.verdicts_before == {"likely": 1, FAILED: 1}
+    assert found.verdicts_after == {"diagnosed": 1, OTHER_TOMATO_PROBLEM: 1}
+
+
 def test_no_images_is_an_answer():
     found = Comparison.of([None, None])
     assert (found.images, found.missing, found.agreement, found.accuracy_after, found.shift) == (0, 2, None, None, {})
@@ -86,6 +92,8 @@ def test_the_distance_is_that_of_distributions():
     assert distance(same, same) == 0
     assert distance(same, other) == pytest.approx(0.9 * 0.99)
     assert distance(same, said(1, NOT_TOMATO_LEAF, gate=0)) == pytest.approx(0.99)
+    other = said(1, OTHER_TOMATO_PROBLEM, probabilities=[0.0] * 10, other=1)
+    assert distance(same, other) == pytest.approx(0.99)
     assert distance(same, said(1)) == 1
     assert distance(said(1), said(1)) == 0
 

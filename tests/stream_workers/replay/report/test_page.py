@@ -8,7 +8,7 @@ from PIL import Image
 from workers import jpeg
 
 from stream_workers.replay.report.comparison import Comparison
-from stream_workers.replay.report.contact_sheet import SIDE, contact_sheet
+from stream_workers.replay.report.contact_sheet import SIDE, caption, contact_sheet
 from stream_workers.replay.report.page import html, text
 from stream_workers.replay.report.results import Pair
 
@@ -43,6 +43,16 @@ def test_the_page_needs_nothing_else():
     assert base64.b64encode(b"png").decode() in page
     assert '<td class="other">8' in page
     HTMLParser().feed(page)
+
+
+def test_what_is_none_of_the_ten_is_named_with_its_probability():
+    before = prediction(answer=answer())
+    after = prediction(answer=answer(verdict="other_tomato_problem", other=0.7, confidence=0.2))
+    found = Comparison.of([Pair(before, after, None)])
+    assert "Another tomato problem" in html("again", "live", found, b"png")
+    assert "late_blight -> other_tomato_problem" in text("again", "live", found)
+    assert "verdicts in this run: other_tomato_problem (1)" in text("again", "live", found)
+    assert caption(found.most[0]) == "late_blight 90%\nnow other_tomato_problem 70%"
 
 
 def test_the_text_lists_the_changes():
