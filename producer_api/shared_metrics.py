@@ -26,7 +26,10 @@ def shared_metrics(processes: int) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix=PREFIX) as shared, Path(shared, LOCK).open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = shared
-        yield
+        try:
+            yield
+        finally:
+            del os.environ["PROMETHEUS_MULTIPROC_DIR"]
 
 
 def _sweep(directory: Path) -> None:

@@ -60,7 +60,7 @@ async def slash(request: Request) -> Response:
 async def full_batch(request: Request) -> Response:
     """As a batch of 500 is answered: its id has 4,036 characters."""
     await request.body()
-    return JSONResponse({}, 207, {"location": "/batch/" + 4036 * "x"})
+    return JSONResponse({"bytes": len(await request.body())}, 207, {"location": "/batch/" + 4036 * "x"})
 
 
 app = Starlette(

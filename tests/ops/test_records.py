@@ -1,5 +1,6 @@
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import pytest
 from confluent_kafka import KafkaException, Producer
@@ -37,7 +38,10 @@ def test_malformed_records_are_a_warning_for_a_day(store: Redis, ago: int, state
     assert bool(finding.remedy) == (state == "warning")
 
 
-def test_arms_that_the_workers_can_not_serve_are_an_error_for_an_hour(store: Redis) -> None:
+def test_arms_that_the_workers_can_not_serve_are_an_error_for_an_hour(
+    store: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "time", SimpleNamespace(time=lambda: NOW_MS / 1000))  # no hour ends meanwhile
     for ago, number in ((0, 3), (HOUR_MS, 4), (2 * HOUR_MS, 100)):
         store.hset(bucket_key("hour", NOW_MS - ago), mapping={"unserved:trial:4:new": number, "images": number})
     finding = records.unserved(store)

@@ -40,6 +40,7 @@ def test_the_folder_goes_with_the_processes(tmp_path):
     with shared_metrics(2):
         assert [Path(os.environ["PROMETHEUS_MULTIPROC_DIR"]).name] == left(tmp_path)
     assert left(tmp_path) == []
+    assert "PROMETHEUS_MULTIPROC_DIR" not in os.environ
 
 
 def test_what_a_killed_one_left_goes_with_the_next_start_and_what_is_in_use_stays(tmp_path):

@@ -20,7 +20,7 @@ def test_evidence_averages_to_the_logits_exactly(architecture: str) -> None:
         weight.assign(random.normal(0, 0.1, weight.shape))
     outputs = network(random.integers(0, 256, (2, 96, 96, 3)).astype(np.uint8), training=False)
     logits, gate, evidence = (np.asarray(outputs[name]) for name in ("logits", "gate", "evidence"))
-    assert (logits.shape, gate.shape, evidence.shape) == ((2, 10), (2,), (2, 3, 3, 10))
+    assert (logits.shape, gate.shape, evidence.shape) == ((2, 11), (2,), (2, 3, 3, 11))
     np.testing.assert_allclose(evidence.mean(axis=(1, 2)), logits, rtol=1e-4, atol=1e-5)
 
 
