@@ -132,4 +132,4 @@ def _threshold(served: Served, calibration: Calibration, accuracy: float) -> flo
     order = np.argsort(-confidence)
     cumulative = correct[order].cumsum() / np.arange(1, len(order) + 1)
     enough = np.flatnonzero((cumulative >= accuracy) & (np.arange(len(order)) >= FEWEST_ANSWERED))
-    return float(np.floor(confidence[order][enough[-1]] * 1e4) / 1e4) if len(enough) else 1.0
+    return float(np.floor(float(confidence[order][enough[-1]]) * 1e4) / 1e4) if len(enough) else 1.0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from schemas.card import CARD_FILE, ModelCard, SplitMetrics
 from schemas.errors import LeafError
+from training.evaluation import find_model
 
 PAIRS = {
     "accuracy": "accuracy",
@@ -22,8 +23,9 @@ PAIRS = {
 
 
 def model_table(models: Path) -> str:
-    """Markdown: a column pair, lab and field, for each model, as served, on test."""
-    cards = [ModelCard.load(path.parent) for path in sorted(models.glob(f"*/*/{CARD_FILE}"))]
+    """Markdown: a column pair, lab and field, for each model's newest version, as served, on test."""
+    names = sorted({path.parent.parent.name for path in models.glob(f"*/*/{CARD_FILE}")})
+    cards = [ModelCard.load(find_model(name, models)) for name in names]
     heads = [f"{card.id}, {place}" for card in cards for place in (f"{card.preprocessing.px} px, lab", "field")]
     lines = [f"| on test | {' | '.join(heads)} |", "|---" * (len(heads) + 1) + "|"]
     for row, figure in PAIRS.items():
