@@ -15,7 +15,6 @@ import numpy as np
 
 from schemas.card import CARD_FILE, ModelCard
 from schemas.errors import ConfigurationError, LeafError, ModelError
-from schemas.labels import LABELS
 from stream_workers import metrics
 from stream_workers.decoding import Decoded
 from stream_workers.engines import Engine, Outputs
@@ -223,7 +222,8 @@ def self_test(engine: Engine, card: ModelCard) -> None:
     px = card.preprocessing.px
     noise = np.random.default_rng(0).integers(0, 256, (px, px, 3), np.uint8)
     logits, gate, evidence = engine.infer(np.stack([np.zeros_like(noise), noise]))
-    if logits.shape != (2, len(LABELS)) or gate.shape != (2,) or evidence.shape[::3] != (2, len(LABELS)):
+    classes = len(card.labels)
+    if logits.shape != (2, classes) or gate.shape != (2,) or evidence.shape[::3] != (2, classes):
         msg = f"{card.id} answers in shapes {logits.shape}, {gate.shape}, {evidence.shape}"
         raise ModelError(msg, "Export the model again.")
     if not all(np.isfinite(numbers).all() for numbers in (logits, gate, evidence)):
