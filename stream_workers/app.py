@@ -21,10 +21,12 @@ def faust_app(settings: WorkerSettings, topic_id: str = EMBEDDED_TOPIC_ID) -> fa
     """The app, without agents. `topic_id`: of the images topic."""
     embedded = settings.mode == "embedded"
     poll = -(-settings.batch_images // 2)
+    datadir = var_dir() / "faust"
+    datadir.mkdir(parents=True, exist_ok=True)  # Faust makes the last folder only
     app = faust.App(
         settings.group,
         broker=";".join(f"aiokafka://{server}" for server in settings.kafka.split(",")),
-        datadir=var_dir() / "faust",
+        datadir=datadir,
         # A stop or a rebalance waits for what is in work; without this, unfinished work is committed on SIGTERM.
         stream_wait_empty=True,
         # Counted in photographs, not bytes: the default of 4096 is gigabytes.
