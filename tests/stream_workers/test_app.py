@@ -71,3 +71,9 @@ def test_one_reader(tmp_path) -> None:
     (agent,) = worker._app.agents.values()
     assert agent.concurrency == 1
     worker._journal.close()
+
+
+def test_the_folder_of_fausts_data_is_made_with_those_above_it(tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("LEAF_VAR", str(tmp_path / "not" / "there"))
+    faust_app(WorkerSettings(kafka="127.0.0.1:9"))
+    assert (tmp_path / "not" / "there" / "faust").is_dir()
