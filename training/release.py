@@ -100,21 +100,25 @@ class Release:
             card.model_copy(update={"calibration": calibration, "drift_baselines": histograms, "class_shares": shares})
         )
 
-    def score(self, name: str, sources: Sequence[Path], engine: str = "openvino") -> ModelCard:
-        """Put the figures on these folders or zips, judged by an engine, into the card, as the split `name`."""
-        card = ModelCard.load(self.directory)
-        measured = _kept(evaluate(sources, self.directory, engine))
-        return self._save(card.model_copy(update={"metrics": {**card.metrics, name: measured}}))
+    def score(
+        self, name: str, sources: Sequence[Path], engine: str = "openvino", origins: Mapping[str, str] | None = None
+    ) -> ModelCard:
+        """Put the figures on these folders or zips, judged by an engine, into the card, as the split `name`.
 
-    def score_sources(self, sources: Sequence[Path], origins: Mapping[str, str]) -> ModelCard:
-        """Put the figures of each source (path -> source) that has images enough into the card."""
+        With `origins`, path -> source, also those of each source that has images enough.
+        """
         card = ModelCard.load(self.directory)
-        figures = evaluate(sources, self.directory, origins=origins)["by_source"]
-        assert isinstance(figures, dict)
-        measured = {
-            name: _kept(one) for name, one in figures.items() if _judged(one) >= FEWEST_OF_A_SOURCE and name != UNKNOWN
-        }
-        return self._save(card.model_copy(update={"by_source": measured}))
+        figures = evaluate(sources, self.directory, engine, origins)
+        update: dict[str, object] = {"metrics": {**card.metrics, name: _kept(figures)}}
+        if origins is not None:
+            found = figures["by_source"]
+            assert isinstance(found, dict)
+            update["by_source"] = {
+                source: _kept(one)
+                for source, one in found.items()
+                if _judged(one) >= FEWEST_OF_A_SOURCE and source != UNKNOWN
+            }
+        return self._save(card.model_copy(update=update))
 
     def publish(self, directory: Path) -> ModelCard:
         """Copy it to `<models>/<name>/<another version>`; the card comes last, and without it no worker looks there."""

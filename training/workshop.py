@@ -68,10 +68,8 @@ class Workshop:
                 release.score(split, [source])
         for split in ("val", "test"):
             if sources := [one.splits()[split] for one in field if split in one.splits()]:
-                release.score(f"field_{split}", sources)
-                if split == "test":
-                    origins = {path: source for one in field for path, (source, _) in one.origins(split).items()}
-                    release.score_sources(sources, origins)
+                origins = {path: source for one in field for path, (source, _) in one.origins(split).items()}
+                release.score(f"field_{split}", sources, origins=origins if split == "test" else None)
         if test := lab.splits().get("test"):
             release.score("test_float", [test], "tensorflow")
             with suppress(DatasetError):  # no scenes to swap in

@@ -183,7 +183,8 @@ def test_no_model_at_all(tmp_path) -> None:
         Registry(tmp_path, lambda *_: FlatEngine()).names()
 
 
-async def test_the_old_one_serves_while_the_new_one_loads(models) -> None:
+def holding_version_2(models: Path) -> tuple[Registry, threading.Event, threading.Event]:
+    """A registry that waits with version 2: it is being loaded, and may go on, once these are set."""
     loading, go_on = threading.Event(), threading.Event()
 
     def load(_: Path, card: ModelCard) -> FlatEngine:
@@ -193,6 +194,11 @@ async def test_the_old_one_serves_while_the_new_one_loads(models) -> None:
         return FlatEngine()
 
     registry = Registry(models, load)
+    return registry, loading, go_on
+
+
+async def test_the_old_one_serves_while_the_new_one_loads(models) -> None:
+    registry, loading, go_on = holding_version_2(models)
     old = await registry.get("flat")
     write_model(models, version="2")
     rollout = asyncio.create_task(registry.prepare([("flat", "2")]))
@@ -279,15 +285,7 @@ async def test_a_model_that_was_removed_serves_on_and_stops_no_other(models, reg
 
 
 async def test_the_newest_serves_on_until_a_newer_one_is_warm(models) -> None:
-    loading, go_on = threading.Event(), threading.Event()
-
-    def load(_: Path, card: ModelCard) -> FlatEngine:
-        if card.version == "2":
-            loading.set()
-            assert go_on.wait(10)
-        return FlatEngine()
-
-    registry = Registry(models, load)
+    registry, loading, go_on = holding_version_2(models)
     old = await registry.get("flat")
     write_model(models, version="2")
     reload = asyncio.create_task(registry.reload())

@@ -168,9 +168,9 @@ def test_sources_with_few_images_of_the_labels_have_no_figures(
 
     (_, field) = collections(leaves)
     sources, origins = [field.splits()["test"]], {path: one for path, (one, _) in field.origins("test").items()}
-    assert released.score_sources(sources, origins).by_source == {}
+    assert released.score("field_test", sources, origins=origins).by_source == {}
     monkeypatch.setattr(module, "FEWEST_OF_A_SOURCE", 5)
-    assert set(released.score_sources(sources, origins).by_source) == {"north", "south"}
+    assert set(released.score("field_test", sources, origins=origins).by_source) == {"north", "south"}
 
 
 def test_a_report_is_made_on_val_where_there_is_no_test(released: Release, tmp_path: Path, leaves: Path) -> None:
